@@ -8,12 +8,13 @@ import type { Pid } from '../../types/pid.js'
 
 /** @param code undefined where the client gave none */
 export function closedByClient (code: number | undefined, reason: string): CloseReason {
-  const row = closeCodes.closedByClient
+  const { cause, leaveReason, exitReason } = closeCodes.closedByClient
   return {
-    ...row,
+    cause,
     code,
     clientReason: reason,
-    leaveReason: reason === '' ? row.leaveReason : reason
+    leaveReason: reason === '' ? leaveReason : reason,
+    exitReason
   }
 }
 

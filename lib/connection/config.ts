@@ -343,7 +343,9 @@ function toChange (
 export function parseConfig (value: unknown, limits: ConfigLimits): Result<ResolvedConfig> {
   try {
     const target = bareTarget(value, limits)
-    if (target !== undefined && !beginsAddress(target)) return success({ ...defaults, target })
+    if (target !== undefined && !beginsAddress(target)) {
+      return success({ target, topic: defaultTopic, heartbeat: 0, metadata: noMetadata })
+    }
     const source = typeof value === 'string' ? fromText(value, limits) : fromObject(value, limits)
     const change = toChange(source, configCheck, limits)
     const policy = policyAfter(change, change.target)

@@ -278,7 +278,9 @@ export class Connection extends BoundClient
     this.leaveTarget(closeReason)
     this.transport.close(closeReason)
     const { code, leaveReason: reason, cause, exitReason } = closeReason
-    const value: ConnectionExit = { code, reason, cause, ...away !== undefined && { away } }
+    const value: ConnectionExit = away === undefined
+      ? { code, reason, cause }
+      : { code, reason, cause, away }
     this.relay.counters.connectionClosed(this, closeReason)
     const { kind, uptime, target: { pid: target } } = this
     const ended = { kind, uptime, target, closeReason, away }

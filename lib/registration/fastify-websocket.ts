@@ -103,7 +103,7 @@ export class FastifyWebsocketLayer {
 
   /** Sets `request.ws`: whether `@fastify/websocket` routes this upgrade. */
   markRequest (request: FastifyRequest, reply: FastifyReply): void {
-    this.#onRequest.call(request.server, request, reply, () => {})
+    this.#onRequest.call(request.server, request, reply, noop)
   }
 
   /** Called when all plugins are registered. */
@@ -129,6 +129,8 @@ export class FastifyWebsocketLayer {
     })
   }
 }
+
+function noop (): void {}
 
 const ownValue = Symbol('fastify-ws-relay.ws')
 interface MaybeUpgrade { [ownValue]?: boolean }

@@ -1,5 +1,4 @@
 import { unmark } from '../registration/fastify-websocket.js'
-import { handshakeOf } from './arrival.js'
 import { asksForWebSocket, checkUpgrade, notAnUpgrade } from './refusals.js'
 import { extractHeader } from './relay-header.js'
 import { relayReply, sendRefusal, settle } from './relayed-reply.js'
@@ -7,6 +6,7 @@ import { isFailed, isProxied } from './reply.js'
 import { foundSession } from './resume.js'
 import { WebSocketAttempt } from './websocket-attempt.js'
 import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { Handshake } from './handshake/handshake.js'
 import type { Next } from './relayed-reply.js'
 import type { Registration, RouteMode } from '../registration/registration.js'
 
@@ -15,16 +15,17 @@ import type { Registration, RouteMode } from '../registration/registration.js'
  * off the reply, and upgrades the request if it may.
  *
  * @param mode the mode of the route; undefined when it was declared before the plugin
+ * @param handshake of the request; undefined if it is no upgrade
  */
 export function afterHandler (
   registration: Registration,
   mode: RouteMode | undefined,
+  handshake: Handshake | undefined,
   request: FastifyRequest,
   reply: FastifyReply,
   sent: unknown,
   done: Next
 ): void {
-  const handshake = handshakeOf(request.raw)
   // An async handler called reply.send() and then returned while the remote node was still being
   // asked, so Fastify runs onSend a second time.
   if (handshake?.isWaitingForRemote === true) return
@@ -38,17 +39,18 @@ export function afterHandler (
     handshake?.responseStarted(reply.statusCode)
     return done(null, payload)
   }
-  if (handshake === undefined || !asksForWebSocket(request)) {
+  const isUpgrade = handshake?.hasPassedChecks === true || asksForWebSocket(request)
+  if (handshake === undefined || !isUpgrade) {
     return sendRefusal(notAnUpgrade(request, reply), reply, payload, done)
   }
   const { relay } = registration
-  const attempt = new WebSocketAttempt(relay, settings, handshake, request, reply)
   // The checks have not run yet if an earlier hook replied, or if no route matched.
   if (!handshake.hasPassedChecks) {
-    const refusal = checkUpgrade(attempt)
+    const refusal = checkUpgrade(relay, settings, handshake, request, reply)
     if (refusal !== undefined) return sendRefusal(refusal, reply, payload, done)
     unmark(request, handshake.socket)
   }
+  const attempt = new WebSocketAttempt(relay, settings, handshake, request, reply)
   if (found === undefined) relayReply(attempt, value, payload, done)
   else settle(attempt.continueSession(found), reply, payload, done)
 }

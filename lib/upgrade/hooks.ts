@@ -6,7 +6,6 @@ import { mayHaveHeader, stripHeader } from './relay-header.js'
 import { Registration } from '../registration/registration.js'
 import { markFailed, trackProxy } from './reply.js'
 import { wrapHandler } from './resume.js'
-import { WebSocketAttempt } from './websocket-attempt.js'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { Handshake } from './handshake/handshake.js'
 import type { Refusal } from './refusals.js'
@@ -28,8 +27,10 @@ export function addRelayHooks (fastify: FastifyInstance, registration: Registrat
     routeOptions.onSend = [
       ...Array.isArray(own) ? own : [own],
       function relayOnSend (request, reply, payload, done) {
-        if (handshakeOf(request.raw) === undefined && !mayHaveHeader(reply, payload)) return done()
-        afterHandler(Registration.of(request.server)!, mode, request, reply, payload, done)
+        const handshake = handshakeOf(request.raw)
+        if (handshake === undefined && !mayHaveHeader(reply, payload)) return done()
+        const responsible = Registration.of(request.server)!
+        afterHandler(responsible, mode, handshake, request, reply, payload, done)
       }
     ]
   })
@@ -39,9 +40,12 @@ export function addRelayHooks (fastify: FastifyInstance, registration: Registrat
     if ('from' in reply) trackProxy(reply)
     const handshake = handshakeOf(request.raw)
     if (handshake === undefined) return done()
-    registration.native.markRequest(request, reply)
-    if (Registration.of(request.server) !== registration) done()
-    else beforeHandler(registration, handshake, request, reply, done)
+    if (Registration.of(request.server) === registration) {
+      beforeHandler(registration, handshake, request, reply, done)
+    } else {
+      registration.native.markRequest(request, reply)
+      done()
+    }
   })
   fastify.addHook('onError', (request, reply, _, done) => {
     markFailed(reply)
@@ -50,9 +54,12 @@ export function addRelayHooks (fastify: FastifyInstance, registration: Registrat
   })
   // For routes that were declared before the plugin, and for requests that match no route.
   fastify.addHook('onSend', function relayOnSend (request, reply, payload, done) {
-    if (handshakeOf(request.raw) === undefined && !mayHaveHeader(reply, payload)) return done()
-    if (Registration.of(request.server) !== registration || isRouteMarked(request)) done()
-    else afterHandler(registration, undefined, request, reply, payload, done)
+    const handshake = handshakeOf(request.raw)
+    if (handshake === undefined && !mayHaveHeader(reply, payload)) return done()
+    const isOther = isRouteMarked(handshake, request) ||
+      Registration.of(request.server) !== registration
+    if (isOther) done()
+    else afterHandler(registration, undefined, handshake, request, reply, payload, done)
   })
 }
 
@@ -60,8 +67,8 @@ export function addRelayHooks (fastify: FastifyInstance, registration: Registrat
  * Whether the request's route was declared after the plugin. The answer from before the handler
  * holds, unless the handler called for the 404 handler, which replaces the route's options.
  */
-function isRouteMarked (request: FastifyRequest): boolean {
-  if (handshakeOf(request.raw)?.isRouteMarked === true && !request.is404) return true
+function isRouteMarked (handshake: Handshake | undefined, request: FastifyRequest): boolean {
+  if (handshake?.isRouteMarked === true && !request.is404) return true
   return Registration.modeMarked(request) !== undefined
 }
 
@@ -82,7 +89,10 @@ function beforeHandler (
   handshake.isRouteMarked = mark !== undefined
   const mode = request.is404 ? '404' : mark ?? registration.modeFor(request)
   const isNative = mark === undefined && registration.isNativeIn(request.server)
-  if (mode === 'native' || isNative) return done()
+  if (mode === 'native' || isNative) {
+    registration.native.markRequest(request, reply)
+    return done()
+  }
   unmark(request, handshake.socket)
   if (mode === 'off') return done()
   const settings = mode === '404' ? settingsOf404(registration, request) : mode
@@ -90,8 +100,7 @@ function beforeHandler (
     handshake.leaveUnchecked()
     return done()
   }
-  const attempt = new WebSocketAttempt(registration.relay, settings, handshake, request, reply)
-  const refusal = checkUpgrade(attempt)
+  const refusal = checkUpgrade(registration.relay, settings, handshake, request, reply)
   if (refusal !== undefined) return done(withStatus(reply, refusal))
   handshake.handlerStarts(reply)
   request.wsUpgradable = true

@@ -53,8 +53,15 @@ export interface UpgradeAttempt extends Attempt {
 const key = /^[+/0-9A-Za-z]{22}==$/
 
 /** The checks before the handler. @returns undefined when all of them pass */
-export function checkUpgrade (attempt: UpgradeAttempt): Refusal | undefined {
-  return checkHandshake(attempt) ?? checkOrigin(attempt) ?? checkCapacity(attempt)
+export function checkUpgrade (
+  relay: UpgradeServer,
+  settings: RouteSettings,
+  handshake: Handshake,
+  request: FastifyRequest,
+  reply: FastifyReply
+): Refusal | undefined {
+  return checkHandshake(handshake, request, reply) ?? checkOrigin(relay, settings, request) ??
+    checkCapacity(relay, request, reply)
 }
 
 /** Whether a request asks for a WebSocket, perhaps among other protocols such as `h2c`. */
@@ -64,8 +71,9 @@ export function asksForWebSocket ({ headers: { upgrade } }: FastifyRequest): boo
 }
 
 /** RFC 6455 section 4.2.1. */
-function checkHandshake ({ handshake, request, reply }: UpgradeAttempt): Refusal | undefined {
-  const { isInjected } = handshake
+function checkHandshake (
+  { isInjected }: Handshake, request: FastifyRequest, reply: FastifyReply
+): Refusal | undefined {
   const { method, headers, raw } = request
   const version: unknown = headers['sec-websocket-version']
   if (method !== 'GET') {
@@ -93,13 +101,17 @@ function badHandshake (statusCode: number, problem: string): Refusal {
   return Object.assign(new errorCodes.FST_WS_RELAY_BAD_HANDSHAKE(problem), { statusCode })
 }
 
-function checkOrigin ({ relay, settings, request }: Attempt): Refusal | undefined {
+function checkOrigin (
+  relay: UpgradeServer, settings: RouteSettings, request: FastifyRequest
+): Refusal | undefined {
   if (settings.originAllowed(request)) return undefined
   relay.refusedOrigins.logOnce(request)
   return new errorCodes.FST_WS_RELAY_ORIGIN_NOT_ALLOWED()
 }
 
-function checkCapacity ({ relay, request, reply }: Attempt): Refusal | undefined {
+function checkCapacity (
+  relay: UpgradeServer, request: FastifyRequest, reply: FastifyReply
+): Refusal | undefined {
   const { maxConnections, maxHandshakes } = relay.options
   const isClosing = relay.closing || (relay.draining && !namesLivingSession(relay, request.raw))
   if (isClosing) return withRetryAfter(reply, new errorCodes.FST_WS_RELAY_CLOSING())

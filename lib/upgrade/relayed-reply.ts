@@ -90,7 +90,10 @@ function openBound (
   attempt: Attempt, config: ResolvedConfig, answer: BindResult, binding?: TargetBinding
 ): Refusal | undefined {
   if (!answer.ok) return badTarget(attempt, config.target, answer.problem)
-  return openConnection(attempt, config, () => ({ target: answer.value, binding }))
+  if (isFull(attempt)) return overloaded(attempt.reply)
+  return attempt.open(config, (transport, made) => {
+    openConnection(attempt, config, { transport, target: answer.value, binding }, made)
+  })
 }
 
 /** Does the same with a process that starts for this connection when its transport is open. */
@@ -103,28 +106,32 @@ function openWithBody (
   } catch (err) {
     return withRetryAfter(reply, err as Refusal)
   }
-  return openConnection(attempt, config, () => {
+  if (isFull(attempt)) return overloaded(reply)
+  return attempt.open(config, (transport, made) => {
     const target = runtime.spawner.start(body, { args }, 'process', body.name)
-    return { target, binding: new OwnedProcess(runtime, target) }
+    const binding = new OwnedProcess(runtime, target)
+    openConnection(attempt, config, { transport, target, binding }, made)
   })
 }
 
-type Bound = Pick<ConnectionOptions, 'target' | 'binding'>
+function isFull ({ relay }: Attempt): boolean {
+  return relay.connections.size >= relay.options.maxConnections
+}
 
-/** @param bind called when nothing can refuse the connection any more */
+type Bound = Pick<ConnectionOptions, 'transport' | 'target' | 'binding'>
+
+/** Called when nothing can refuse the connection any more. @param made of `Connect` */
 function openConnection (
-  attempt: Attempt, config: ResolvedConfig, bind: () => Bound
-): Refusal | undefined {
-  const { relay, settings, reply } = attempt
-  if (relay.connections.size >= relay.options.maxConnections) return overloaded(reply)
-  return attempt.open(config, (transport, made) => {
-    const { target, binding } = bind()
-    const options = { relay, settings, target, binding, config, transport }
-    const connection = config.protocol === undefined
-      ? new Connection(options)
-      : new ProtocolConnection(options, config.protocol)
-    made?.()
-    relay.upgrades.upgradeAccepted(connection.pid, target.pid)
-    connection.open()
-  })
+  { relay, settings }: Attempt,
+  config: ResolvedConfig,
+  { transport, target, binding }: Bound,
+  made: (() => void) | undefined
+): void {
+  const options = { relay, settings, target, binding, config, transport }
+  const connection = config.protocol === undefined
+    ? new Connection(options)
+    : new ProtocolConnection(options, config.protocol)
+  made?.()
+  relay.upgrades.upgradeAccepted(connection.pid, target.pid)
+  connection.open()
 }

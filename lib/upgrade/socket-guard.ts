@@ -6,6 +6,8 @@ import type { SocketOwner } from '../websocket/socket.js'
 
 /** Bytes that a client may send after its handshake before its socket is paused. */
 const maxEarlyBytes = 64 * 1024
+/** Most clients send nothing before their answer. No bytes are added to this list. */
+const none: Buffer[] = []
 
 /**
  * The socket of one upgrade, until it becomes a connection or is closed. Node has removed its own
@@ -17,6 +19,7 @@ export class SocketGuard {
   #early: Buffer[]
   #earlyBytes = 0
   #isReading = false
+  #resumesResponses = false
   /** The count of written bytes up to which no other owner has written. */
   #ignoredBytes: number
 
@@ -26,7 +29,7 @@ export class SocketGuard {
    */
   constructor (socket: Duplex, head: Buffer, owner: SocketOwner) {
     this.socket = socket
-    this.#early = head.length > 0 ? [head] : []
+    this.#early = head.length > 0 ? [head] : none
     this.#ignoredBytes = bytesWritten(socket)
     ownSocket(socket, owner)
   }
@@ -58,9 +61,9 @@ export class SocketGuard {
 
   /** Node has removed its own `'drain'` listener: a response would stop when its buffer is full. */
   resumeResponses (): void {
-    if (!this.socket.listeners('drain').includes(resumeResponse)) {
-      this.socket.on('drain', resumeResponse)
-    }
+    if (this.#resumesResponses) return
+    this.#resumesResponses = true
+    this.socket.on('drain', resumeResponse)
   }
 
   startReading (): void {
@@ -71,14 +74,15 @@ export class SocketGuard {
 
   /** Keeps bytes that the client sent before there is an answer. */
   keepEarly (bytes: Buffer): void {
-    this.#early.push(bytes)
+    if (this.#early.length === 0) this.#early = [bytes]
+    else this.#early.push(bytes)
     this.#earlyBytes += bytes.length
     if (this.#earlyBytes > maxEarlyBytes) this.socket.pause()
   }
 
   /** From now on the client's bytes are read and dropped. */
   dropEarly (): void {
-    this.#early = []
+    this.#early = none
     this.startReading()
     this.socket.resume()
   }
@@ -89,7 +93,8 @@ export class SocketGuard {
   }
 
   release (): void {
-    this.socket.off('drain', resumeResponse)
+    if (this.#resumesResponses) this.socket.off('drain', resumeResponse)
+    this.#resumesResponses = false
     if (this.#isReading) stopReadingSocket(this.socket)
     this.#isReading = false
   }

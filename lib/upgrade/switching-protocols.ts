@@ -9,8 +9,7 @@ import type { Duplex } from 'node:stream'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Clock } from '../shared/clock.js'
 import type { WebSocketTransport } from '../websocket/transport.js'
-import type { Handshake } from './handshake/handshake.js'
-import type { Attempt } from './refusals.js'
+import type { Attempt, UpgradeAttempt } from './refusals.js'
 
 // Exported since ws 8.19, but missing from its types.
 const { subprotocol } = wsExports as unknown as {
@@ -41,7 +40,9 @@ export function switchingProtocolsHead (
     `Sec-WebSocket-Accept: ${accept}\r\n`
   if (protocol !== undefined) head += `Sec-WebSocket-Protocol: ${protocol}\r\n`
   if (extensions !== undefined) head += `Sec-WebSocket-Extensions: ${extensions}\r\n`
-  for (const [name, value] of Object.entries(reply.getHeaders())) {
+  const headers = reply.getHeaders()
+  for (const name of Object.keys(headers)) {
+    const value = headers[name]
     if (value === undefined || dropped.test(name)) continue
     validateHeaderName(name)
     for (const line of Array.isArray(value) ? value : [value]) {
@@ -53,16 +54,21 @@ export function switchingProtocolsHead (
 }
 
 /** The subprotocol that the handler chose, if the client has offered it. */
-export function chosenProtocol (
-  request: FastifyRequest, chosen: unknown
-): string | undefined {
-  const offered = request.headers['sec-websocket-protocol']
-  if (typeof chosen !== 'string' || offered === undefined) return undefined
+export function chooseProtocol (attempt: Attempt): string | undefined {
+  const offered = attempt.request.headers['sec-websocket-protocol']
+  if (offered === undefined) return undefined
+  const chosen = attempt.reply.getHeader('sec-websocket-protocol')
+  if (typeof chosen === 'string' && isOffered(chosen, offered)) return chosen
+  warnOfProtocol(attempt, offered, chosen)
+  return undefined
+}
+
+function isOffered (chosen: string, offered: string): boolean {
   try {
-    return subprotocol.parse(offered).has(chosen) ? chosen : undefined
+    return subprotocol.parse(offered).has(chosen)
   } catch {
     // A malformed header offers nothing.
-    return undefined
+    return false
   }
 }
 
@@ -70,11 +76,9 @@ export function chosenProtocol (
  * Called when a connection has no subprotocol. Browsers close it if their page offered some. A
  * client of this package has `v1.ws-relay` in any case.
  */
-export function warnOfProtocol ({ relay, request, reply }: Attempt): void {
-  const offered = request.headers['sec-websocket-protocol']
-  if (offered === undefined || offered.trim() === '' || offerOf(request.raw) !== undefined) return
+function warnOfProtocol ({ relay, request }: Attempt, offered: string, chosen: unknown): void {
+  if (offered.trim() === '' || offerOf(request.raw) !== undefined) return
   const route = routeOf(request)
-  const chosen = reply.getHeader('sec-websocket-protocol')
   relay.runtime.mistakes.warnings.warn(
     { label: route, logger: request.log },
     { route, offered: show(offered), ...chosen !== undefined && { chosen: show(chosen) } },
@@ -84,26 +88,23 @@ export function warnOfProtocol ({ relay, request, reply }: Attempt): void {
 }
 
 /**
- * Writes the 101 and opens a transport on the socket. From now on Fastify no longer deals with the
- * request and the reply, and the connection keeps no reference to them.
+ * Writes the 101. From now on Fastify no longer deals with the request and the reply, and the
+ * connection keeps no reference to them.
  */
-export function completeUpgrade (
-  reply: FastifyReply,
-  head: string,
-  handshake: Handshake,
-  transport: WebSocketTransport,
-  clock: Clock,
-  open: (transport: WebSocketTransport) => void
-): void {
+export function beginUpgrade ({ relay, handshake, reply }: UpgradeAttempt, head: string): void {
   const { socket } = handshake
   reply.hijack()
-  const response = reply.raw
-  response.detachSocket(socket as never)
-  const early = handshake.complete()
+  reply.raw.detachSocket(socket as never)
+  handshake.complete()
   socket.write(head, 'latin1')
-  if (handshake.isInjected) holdUntilNextTurn(socket, clock)
-  open(transport)
-  for (const bytes of early) transport.onSocketData(bytes)
+  if (handshake.isInjected) holdUntilNextTurn(socket, relay.runtime.clock)
+}
+
+/** Called when the transport is open. */
+export function endUpgrade (
+  { handshake, reply: { raw: response } }: UpgradeAttempt, transport: WebSocketTransport
+): void {
+  for (const bytes of handshake.early) transport.onSocketData(bytes)
   // The onResponse hooks, metrics and Fastify's log line wait for this event.
   response.statusCode = 101
   response.emit('finish')

@@ -7,13 +7,14 @@ import { Session } from '../session/session.js'
 import { goneMeanwhile } from './refusals.js'
 import { newSession } from './resume.js'
 import {
-  chosenProtocol, completeUpgrade, switchingProtocolsHead, warnOfProtocol
+  beginUpgrade, chooseProtocol, endUpgrade, switchingProtocolsHead
 } from './switching-protocols.js'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { ResolvedConfig } from '../connection/config.js'
 import type { RouteSettings } from '../registration/options.js'
 import type { UpgradeServer } from '../registration/upgrade-server.js'
 import type { Found } from '../session/sessions.js'
+import type { NewSession } from './resume.js'
 import type { Handshake } from './handshake/handshake.js'
 import type { Connect, Refusal, UpgradeAttempt } from './refusals.js'
 import type { RemoteQuery } from './reply.js'
@@ -53,47 +54,48 @@ export class WebSocketAttempt implements UpgradeAttempt {
   }
 
   open (config: ResolvedConfig, connect: Connect): Refusal | undefined {
-    const { relay, request, reply } = this
-    const protocol = chosenProtocol(request, reply.getHeader('sec-websocket-protocol'))
-    if (protocol === undefined) warnOfProtocol(this)
+    const protocol = chooseProtocol(this)
     const begun = newSession(this, config, protocol)
-    return this.#switchProtocols(protocol, (transport) => {
-      if (begun === undefined) return connect(transport)
-      const { terms, scope, why } = begun
-      if (why !== undefined) relay.counters.resumeAnswered(why)
-      const session = new Session(relay.sessions, transport, terms)
-      connect(session, () => { session.start(relay.runtime.pids.lastSerial, scope, why) })
-    })
+    const transport = this.#switchProtocols(protocol)
+    if (transport instanceof Error) return transport
+    if (begun === undefined) connect(transport)
+    else this.#connectSession(begun, transport, connect)
+    endUpgrade(this, transport)
+    return undefined
+  }
+
+  #connectSession (
+    { terms, scope, why }: NewSession, transport: WebSocketTransport, connect: Connect
+  ): void {
+    const { relay } = this
+    if (why !== undefined) relay.counters.resumeAnswered(why)
+    const session = new Session(relay.sessions, transport, terms)
+    connect(session, () => { session.start(relay.runtime.pids.lastSerial, scope, why) })
   }
 
   /** Continues a session on the socket, or tells the client how it ended. */
   continueSession ({ session, offer }: Found): Refusal | undefined {
     const { relay, reply } = this
-    if (!(session instanceof Session)) {
-      const { reason } = session
-      return this.#switchProtocols(undefined, (transport) => {
-        relay.counters.resumeAnswered('ended')
-        new Farewell(relay, transport).say(reason!)
-      })
-    }
+    const continues = session instanceof Session
     // The hooks of the reply took their time: the client tries again.
-    const canContinue = session.acceptsOffers && session.canReplayAfter(offer.received)
-    if (!canContinue) return goneMeanwhile(reply)
-    return this.#switchProtocols(undefined, (transport) => {
-      relay.counters.resumeAnswered('resumed')
-      session.attach(transport, offer)
-    })
+    const isGone = continues && !(session.acceptsOffers && session.canReplayAfter(offer.received))
+    if (isGone) return goneMeanwhile(reply)
+    const transport = this.#switchProtocols(undefined)
+    if (transport instanceof Error) return transport
+    relay.counters.resumeAnswered(continues ? 'resumed' : 'ended')
+    if (continues) session.attach(transport, offer)
+    else new Farewell(relay, transport).say(session.reason!)
+    endUpgrade(this, transport)
+    return undefined
   }
 
   /**
-   * Writes the 101, and opens a transport on the socket.
+   * Writes the 101, and makes a transport on the socket. `endUpgrade` is called when it is open.
    * @param protocol the application's protocol that the handler chose
    * @returns the refusal if a header of the reply cannot be sent
    */
-  #switchProtocols (
-    protocol: string | undefined, open: (transport: WebSocketTransport) => void
-  ): Refusal | undefined {
-    const { relay, settings, handshake, handshake: { socket }, request, reply } = this
+  #switchProtocols (protocol: string | undefined): WebSocketTransport | Refusal {
+    const { relay, settings, handshake: { socket }, request, reply } = this
     const offered = request.headers['sec-websocket-extensions']
     const deflate = negotiate(offered, relay.options.perMessageDeflate, settings.maxPayload)
     const subprotocol = offerOf(request.raw) === undefined ? protocol : relayProtocol
@@ -107,7 +109,7 @@ export class WebSocketAttempt implements UpgradeAttempt {
       return new errorCodes.FST_WS_RELAY_INVALID_CONFIG({ cause: err })
     }
     const transport = new WebSocketTransport({ server: relay, socket, settings, deflate })
-    completeUpgrade(reply, head, handshake, transport, relay.runtime.clock, open)
-    return undefined
+    beginUpgrade(this, head)
+    return transport
   }
 }

@@ -112,6 +112,7 @@ export function pongFrame (data: Uint8Array): Buffer {
 /** Makes a close frame. With {@link noCode} it is empty. A reason that is too long is cut. */
 export function closeFrame (code: number, reason: string): Buffer {
   if (code === noCode) return frame(opcodes.close, empty)
+  if (reason === '') return Buffer.from([fin | opcodes.close, 2, code >> 8, code & 0xff])
   const text = Buffer.from(cutReason(reason))
   const payload = Buffer.allocUnsafe(2 + text.length)
   payload.writeUInt16BE(code)

@@ -313,11 +313,13 @@ export class FrameParser {
     let reason = ''
     if (payload.length > 0) {
       code = payload.readUInt16BE()
-      const text = payload.subarray(2)
       if (!maySendCode(code)) {
         this.#protocolError(`invalid close code ${code}`)
         return
       }
+    }
+    if (payload.length > 2) {
+      const text = payload.subarray(2)
       if (!isUtf8(text)) {
         this.#reject(violations.invalidUtf8)
         return

@@ -136,11 +136,11 @@ export class WebSocketTransport implements Transport, ParserEvents, SocketReader
   }
 
   onSocketClose (): void {
-    if (!this.#isClosing) this.#events.onTransportEnd(this.#lossReason())
+    if (!this.#isClosing()) this.#events.onTransportEnd(this.#lossReason())
     this.#liveness.stop()
     this.#events.onTransportClose()
     // Otherwise a message is still being inflated, and `close` follows.
-    if (this.#isClosing) this.#release()
+    if (this.#isClosing()) this.#release()
   }
 
   /**
@@ -157,14 +157,14 @@ export class WebSocketTransport implements Transport, ParserEvents, SocketReader
   // The parser
 
   onMessage (message: Buffer | string, bytes: number): boolean {
-    if (this.#isClosing || this.#events.onMessage(message, bytes)) return true
+    if (this.#isClosing() || this.#events.onMessage(message, bytes)) return true
     if (this.#state !== 'open') return true
     this.pause()
     return false
   }
 
   onCompressed (data: Buffer, binary: boolean): boolean {
-    if (this.#isClosing) return true
+    if (this.#isClosing()) return true
     this.#isInflating = true
     this.#socket.pause()
     this.#deflate!.codec.decompress(data, true, (err, inflated) => {
@@ -197,7 +197,7 @@ export class WebSocketTransport implements Transport, ParserEvents, SocketReader
   /** Nothing more is read of this client. */
   #clientEnded (reason: CloseReason): void {
     this.#clientSideClosed = true
-    if (this.#isClosing) this.#endSocket()
+    if (this.#isClosing()) this.#endSocket()
     else this.#events.onTransportEnd(reason)
   }
 
@@ -206,7 +206,7 @@ export class WebSocketTransport implements Transport, ParserEvents, SocketReader
   ): void {
     this.#isInflating = false
     if (this.#state === 'closed') this.#deflate!.codec.cleanup()
-    if (this.#isClosing) return
+    if (this.#isClosing()) return
     const isTooLarge = err?.code === 'WS_ERR_UNSUPPORTED_MESSAGE_LENGTH'
     if (isTooLarge) this.#reportViolation(violations.tooLarge)
     else if (err) this.#reportViolation(violations.invalidDeflate)
@@ -248,7 +248,7 @@ export class WebSocketTransport implements Transport, ParserEvents, SocketReader
   #resumeParsing (): void {
     if (this.#isInflating) return
     this.#parser.resumeParsing()
-    if (!this.isBeingRead || this.#isClosing) return
+    if (!this.isBeingRead || this.#isClosing()) return
     if (this.#state === 'handing over') this.#events.onHandedOver()
     else this.#socket.resume()
   }
@@ -318,7 +318,8 @@ export class WebSocketTransport implements Transport, ParserEvents, SocketReader
     this.#socket.resume()
   }
 
-  get #isClosing (): boolean {
+  /** A method, because V8 calls its runtime for each use of a private getter. */
+  #isClosing (): boolean {
     return this.#state === 'closing' || this.#state === 'closed'
   }
 

@@ -96,12 +96,12 @@ export abstract class TargetMessages extends MessageOutcomes implements Heartbea
       uptime: this.uptime,
       message_count: this.#messageCount,
       metadata: this.#metadata,
-      ...this.#presence
+      ...this.#presence()
     }
     this.target.deliver('ws.heartbeat', payload, this.pid)
   }
 
-  get #presence (): { connected?: false } {
+  #presence (): { connected?: false } {
     return this.transport.away === undefined ? {} : { connected: false }
   }
 
@@ -113,12 +113,16 @@ export abstract class TargetMessages extends MessageOutcomes implements Heartbea
   }
 
   protected sendJoin (rejoined: boolean): void {
-    const payload: WsJoin = {
-      client_pid: this.pid,
-      metadata: this.#metadata,
-      ...rejoined && { rejoined: true as const },
-      ...this.#presence
-    }
+    const isAway = this.transport.away !== undefined
+    // Spreads of nothing cost as much as the rest, and most connections join once.
+    const payload: WsJoin = rejoined || isAway
+      ? {
+          client_pid: this.pid,
+          metadata: this.#metadata,
+          ...rejoined && { rejoined: true as const },
+          ...this.#presence()
+        }
+      : { client_pid: this.pid, metadata: this.#metadata }
     this.tell(this.target, 'ws.join', payload)
   }
 

@@ -66,7 +66,7 @@ export class Ends {
     return now
   }
 
-  get #isClosing (): boolean {
+  #isClosing (): boolean {
     const { clusterAccess, drain } = this.#host
     return clusterAccess.refusesBinds || drain.hasStarted
   }
@@ -86,7 +86,7 @@ export class Ends {
     record.because = origin.because
     record.by = origin.by
     record.error = exit.error && summaryOf(exit.error)
-    record.closing = this.#isClosing
+    record.closing = this.#isClosing()
     record.time = isShareable(record) || !this.#host.scheduler.awaitTime(this.#setTime)
       ? this.#readClock()
       : unknownTime
@@ -109,7 +109,7 @@ export class Ends {
     record.cause = cause as Exclude<LeaveCause, 'transfer'>
     record.because = cause === 'target' ? target : closeReason.because
     record.by = closeReason.by
-    record.closing = this.#isClosing
+    record.closing = this.#isClosing()
     record.code = closeReason.code
     // The client may have written anything.
     record.closeReason = cause === 'client' ? undefined : closeReason.clientReason

@@ -45,7 +45,10 @@ export class Handshake implements Deadline, PendingHandshake, SocketOwner {
 
   /** The driver: every change of the state is made here. */
   raise (event: Event): void {
-    const cell = transitions[this.#state][event]
+    const state = this.#state
+    // Its row is empty. A comparison costs less than two lookups in the table.
+    if (state === 'released') return
+    const cell = transitions[state][event]
     if (cell === undefined) return
     const [next, action] = cell
     this.#state = next
@@ -56,19 +59,24 @@ export class Handshake implements Deadline, PendingHandshake, SocketOwner {
     return this.#state
   }
 
-  get #isUnanswered (): boolean {
+  #isUnanswered (): boolean {
     const state = this.#state
     return state !== 'responding' && state !== 'lingering' && state !== 'released'
   }
 
   /** Whether the client is still connected and has no response yet. */
   get isOpen (): boolean {
-    return this.#isUnanswered && this.#actions.guard.isOpen
+    return this.#isUnanswered() && this.#actions.guard.isOpen
   }
 
   /** Whether all checks before the handler have passed. */
   get hasPassedChecks (): boolean {
     return this.#actions.reply !== undefined
+  }
+
+  /** Whether another owner reads the socket. */
+  get isReadByOther (): boolean {
+    return this.#actions.guard.isReadByOther
   }
 
   /** Whether another owner reads the socket or has written to it. */
@@ -168,15 +176,19 @@ export class Handshake implements Deadline, PendingHandshake, SocketOwner {
     this.raise('answered')
   }
 
-  /** The socket becomes a connection. @returns the bytes that the client has sent since */
-  complete (): readonly Buffer[] {
+  /** The socket becomes a connection. */
+  complete (): void {
     this.raise('completed')
+  }
+
+  /** The bytes that the client has sent before the socket became a connection. */
+  get early (): readonly Buffer[] {
     return this.#actions.guard.early
   }
 
   /** Called when an ordinary response is written. @param status undefined: by another owner */
   responseStarted (status?: number, code = this.#actions.refusal?.code ?? this.refusalCode): void {
-    if (!this.#isUnanswered) return
+    if (!this.#isUnanswered()) return
     if (status !== undefined) this.#relay.upgrades.upgradeRefused(code, status)
     this.raise('responded')
   }
@@ -202,7 +214,7 @@ export class Handshake implements Deadline, PendingHandshake, SocketOwner {
   }
 
   onSocketData (bytes: Buffer): void {
-    if (this.#isUnanswered) this.#actions.guard.keepEarly(bytes)
+    if (this.#isUnanswered()) this.#actions.guard.keepEarly(bytes)
   }
 
   onSocketError (): void {
