@@ -8,13 +8,12 @@ import type { Pid } from '../../types/pid.js'
 
 /** @param code undefined where the client gave none */
 export function closedByClient (code: number | undefined, reason: string): CloseReason {
-  const { cause, leaveReason, exitReason } = closeCodes.closedByClient
+  const row = closeCodes.closedByClient
   return {
-    cause,
+    ...row,
     code,
     clientReason: reason,
-    leaveReason: reason === '' ? leaveReason : reason,
-    exitReason
+    leaveReason: reason === '' ? row.leaveReason : reason
   }
 }
 

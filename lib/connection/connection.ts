@@ -282,8 +282,8 @@ export class Connection extends BoundClient
       ? { code, reason, cause }
       : { code, reason, cause, away }
     this.relay.counters.connectionClosed(this, closeReason)
-    const { kind, uptime, target: { pid: target } } = this
-    const ended = { kind, uptime, target, closeReason, away }
+    const { kind, startedAt, target: { pid: target } } = this
+    const ended = { kind, startedAt, target, closeReason }
     this.relay.runtime.connectionEnded(ended, { pid: this.pid, reason: exitReason, value })
   }
 

@@ -26,7 +26,8 @@ type LeaveReason = Pick<CloseReason, 'cause' | 'leaveReason'> & Partial<Pick<Clo
 export abstract class TargetMessages extends MessageOutcomes implements HeartbeatClient {
   transport: Transport
   protected target: BoundTarget
-  readonly #startedAt: number
+  /** The time of the upgrade, by the clock of the runtime. */
+  protected readonly startedAt: number
   #topic: string
   #metadata: Metadata
   #heartbeat: Heartbeat | undefined
@@ -36,7 +37,7 @@ export abstract class TargetMessages extends MessageOutcomes implements Heartbea
     super(relay)
     this.transport = transport
     this.target = target
-    this.#startedAt = relay.runtime.clock.now()
+    this.startedAt = relay.runtime.clock.now()
     this.#topic = config.topic
     this.#metadata = config.metadata
     this.setHeartbeat(config.heartbeat)
@@ -49,7 +50,7 @@ export abstract class TargetMessages extends MessageOutcomes implements Heartbea
 
   /** Milliseconds since the upgrade. */
   protected get uptime (): number {
-    return this.relay.runtime.clock.now() - this.#startedAt
+    return this.relay.runtime.clock.now() - this.startedAt
   }
 
   /** Called with a message that the target refuses, because it takes no more mail. */

@@ -26,7 +26,8 @@ export interface RememberedProcess {
 /** A connection that has ended, as far as its end is remembered. */
 export interface RememberedConnection {
   readonly kind: 'ws'
-  readonly uptime: number
+  /** By the clock of the runtime. */
+  readonly startedAt: number
   readonly target: Pid
   readonly closeReason: {
     readonly cause: LeaveCause
@@ -35,7 +36,6 @@ export interface RememberedConnection {
     readonly because?: Pid
     readonly by?: Pid
   }
-  readonly away: number | undefined
 }
 
 /** The last ends of this node, for `explain`. Nothing is remembered with `keepEnds: 0`. */
@@ -99,12 +99,13 @@ export class Ends {
     const { target, closeReason, closeReason: { cause } } = connection
     const { connections } = this
     const record = connections.nextRecord
-    const now = Math.floor(this.#host.clock.now())
+    const time = this.#host.clock.now()
+    const now = Math.floor(time)
     record.pid = exit.pid
     record.kind = record.label = connection.kind
     record.name = this.#host.nameTable.firstNameOf(exit.pid)
     record.time = now
-    record.startedAt = Math.ceil(now - connection.uptime)
+    record.startedAt = Math.ceil(now - (time - connection.startedAt))
     record.reason = exit.reason
     record.cause = cause as Exclude<LeaveCause, 'transfer'>
     record.because = cause === 'target' ? target : closeReason.because

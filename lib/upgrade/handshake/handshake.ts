@@ -50,8 +50,8 @@ export class Handshake implements Deadline, PendingHandshake, SocketOwner {
     if (state === 'released') return
     const cell = transitions[state][event]
     if (cell === undefined) return
-    const [next, action] = cell
-    this.#state = next
+    this.#state = cell[0]
+    const action = cell[1]
     if (action !== undefined) this.#actions[action]()
   }
 
