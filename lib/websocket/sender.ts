@@ -281,14 +281,14 @@ export class Sender implements MessageWriter {
     }
     if (!this.#socketMayHoldBytes) this.#onWritten = written
     // A DeflatingSender is never batched, so these are all bytes that wait.
-    if (this.#socketMayHoldBytes || this.#isAwaited) return false
+    if (this.#socketMayHoldBytes || this.#isAwaited()) return false
     this.#isScheduled = false
     this.#backlog = 'empty'
     return true
   }
 
   /** Whether `flush` has more to do than to write frames. */
-  get #isAwaited (): boolean {
+  #isAwaited (): boolean {
     return (this.#onWritten ?? this.latePong ?? this.#onFlushed) !== undefined
   }
 
