@@ -153,10 +153,11 @@ if (withCoverage) {
   mkdirSync(coverage, { recursive: true })
 }
 
+// On a busy machine the compiler takes longer than tap gives a test by itself.
+t.setTimeout(0)
 await compile()
 
 const reporter = new TapReporter()
-t.setTimeout(0)
 // Many of the slow ones wait most of the time: others use the cores meanwhile.
 t.jobs = Number(options.jobs ?? availableParallelism() * (long ? 1 : 2))
 t.pipe(reporter).pipe(process.stdout)
