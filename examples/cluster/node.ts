@@ -37,7 +37,7 @@ export async function build (
   app.get('/nodes', (_request, reply) => { reply.relay('nodes', { protocol: control }).send() })
   // For a readiness probe.
   app.get('/health', (_request, reply) => {
-    const health = processes.cluster!.health()
+    const health = processes.health()
     reply.code(health.ready ? 200 : 503).send(health)
   })
   return app
