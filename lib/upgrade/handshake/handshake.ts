@@ -74,11 +74,6 @@ export class Handshake implements Deadline, PendingHandshake, SocketOwner {
     return this.#actions.reply !== undefined
   }
 
-  /** Whether another owner reads the socket. */
-  get isReadByOther (): boolean {
-    return this.#actions.guard.isReadByOther
-  }
-
   /** Whether another owner reads the socket or has written to it. */
   get isTaken (): boolean {
     return this.#actions.isTaken
