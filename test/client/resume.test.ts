@@ -303,6 +303,6 @@ t.test('keeps a session when one hello does not come, and gives it up at the sec
     (await lab.retry()).open()
     await lab.world.pass(2000)
   }
-  t.match(lab.last, { state: 'open', resumed: false, why: 'off' })
+  t.match(lab.last, { state: 'open', resumed: false, why: 'plain' })
   t.equal(lab.resets.length, 1)
 })
