@@ -1,6 +1,8 @@
 import type { Mutant } from './mutant.js'
 
 const suites = ['keys']
+/** The clients of keys notice it. */
+const ofClients = ['visits']
 
 export const keyMutants: readonly Mutant[] = [
   {
@@ -93,5 +95,47 @@ export const keyMutants: readonly Mutant[] = [
     search: '    if (!this.isHeld) return super.cancel(from, reason, origin)\n',
     replace: '    if (this.pid !== undefined) return super.cancel(from, reason, origin)\n',
     suites
+  },
+  {
+    name: 'late visitors are not joined to the next process',
+    file: 'connection/park/policy.ts',
+    search: "return reason === 'normal' && !tookJoin && isKeyAddress(name)",
+    replace: "return reason === 'normal' && !tookJoin && name === ''",
+    suites: ofClients
+  },
+  {
+    name: 'the mail of late visitors is dropped',
+    file: 'process/keyed/instance.ts',
+    search: "if (reason !== 'normal') return super.takeUnreadJoins(reason)",
+    replace: "if (reason !== '') return super.takeUnreadJoins(reason)",
+    suites: ofClients
+  },
+  {
+    name: 'late visitors get what was held before the mail of the process',
+    file: 'connection/park/parked-target.ts',
+    search: '[...this.#unread, ...this.#messages]',
+    replace: '[...this.#messages, ...this.#unread]',
+    suites: ofClients
+  },
+  {
+    name: 'a client whose leave was not taken is joined to the next process',
+    file: 'process/keyed/instance.ts',
+    search: "else if (topic === 'ws.leave') clients.delete(from)",
+    replace: "else if (topic === '') clients.delete(from)",
+    suites: ofClients
+  },
+  {
+    name: 'a transfer to the process that has the client leaves and joins it',
+    file: 'connection/bound-client.ts',
+    search: 'if (answer.value.pid === this.target.pid) {',
+    replace: "if (answer.value.pid === ('' as Target['pid'])) {",
+    suites: ofClients
+  },
+  {
+    name: 'a connection that waits for a key does not start its process',
+    file: 'connection/park/parked-target.ts',
+    search: 'const demanded = kinds.demand(this.#name)',
+    replace: "const demanded = kinds.demand('')",
+    suites: ofClients
   }
 ]

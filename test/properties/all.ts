@@ -13,6 +13,7 @@ import { protocol } from './protocol/protocol.js'
 import { resume } from './resume/resume.js'
 import { relations } from './processes/relations.js'
 import { supervisors } from './processes/supervisors.js'
+import { visits } from './visits/visits.js'
 import { wire } from './connections/wire.js'
 import { warnings } from './shared/warnings.js'
 import type { Suite } from './suite.js'
@@ -26,6 +27,7 @@ export const suites: readonly Suite[] = [
   connections,
   resume,
   park,
+  visits,
   protocol,
   limited,
   drains,

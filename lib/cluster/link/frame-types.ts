@@ -36,6 +36,7 @@ export const frameTypes = {
   unlink: 41,
   unlinked: 42,
   linkDown: 43,
+  /** `text`: `unread` if the node takes messages of its client back. */
   bind: 50,
   /** Answers `bind`. `text`: why the binding was refused, or empty. */
   bound: 51,
@@ -69,7 +70,16 @@ export const frameTypes = {
    */
   missedBroadcast: 75,
   /** The sender is closing: no connection can be bound to its processes any more. */
-  closing: 80
+  closing: 80,
+  /**
+   * A message of a client that its process has not taken, on its way back. `to`: the client. The
+   * body is that of `clientMessage`.
+   */
+  unread: 90,
+  /** The process has ended, and messages of the client come back: send it no more. */
+  stopSending: 91,
+  /** Answers `stopSending`. When it comes, all messages of the client have come before it. */
+  sendingStopped: 92
 } as const
 
 /** The name of a type of frame. */

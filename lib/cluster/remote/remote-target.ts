@@ -40,6 +40,10 @@ export class RemoteTarget implements Target {
   /** The other node has said that the mailbox of the process is full. */
   #paused = false
   #stopping = false
+  /** The process has ended, and the messages that it has not taken are on their way back. */
+  #refusesMessages = false
+  /** Messages of the client that were sent. */
+  #messageCount = 0
   readonly #waitingProducers = new Set<Producer>()
 
   constructor (
@@ -65,10 +69,14 @@ export class RemoteTarget implements Target {
 
   // From the connection
 
-  /** @returns true: the other node counts what the process refuses */
+  /**
+   * @returns true, because the other node counts what the process refuses; false for a message that
+   * the connection has to hold
+   */
   accept (topic: string, payload: unknown, from: Pid, _bytes = 0, call?: Caller): boolean {
     if (!this.#stopping) this.#sendOrEnd(topic, payload, from, call)
-    else call?.reject(new errorCodes.FST_PROCESS_NOT_ALIVE(this.pid))
+    else if (call !== undefined) call.reject(new errorCodes.FST_PROCESS_NOT_ALIVE(this.pid))
+    else return !this.#refusesMessages || !this.#context.codec.isMessage(payload)
     return true
   }
 
@@ -107,6 +115,7 @@ export class RemoteTarget implements Target {
     }
     const data = this.#context.codec.dataOf(payload)
     if (data !== undefined) {
+      this.#messageCount++
       return this.#pushFrame(frameTypes.clientMessage, topic, client, encodePayload(data)!)
     }
     const content = this.#context.codec.contentOf(payload)
@@ -128,6 +137,7 @@ export class RemoteTarget implements Target {
       call?.reject(error)
       return true
     }
+    this.#messageCount++
     const ref = call === undefined ? 0 : this.#context.nextRef()
     if (!this.#pushFrame(frameTypes.clientMessage, topic, client, encoded, ref)) return false
     if (call !== undefined) this.#calls.expectAnswer(this.#peer, ref, this.pid, call)
@@ -140,6 +150,11 @@ export class RemoteTarget implements Target {
     const urgency = type === frameTypes.clientNews ? 'message' : 'system'
     const fields = { type, ref: this.#ref, to: callRef, from: serialOf(from), text, ...payload }
     return this.#peer.sendFrame(fields, urgency)
+  }
+
+  /** Messages of the client that were sent so far. */
+  get messageCount (): number {
+    return this.#messageCount
   }
 
   get congested (): boolean {
@@ -169,6 +184,12 @@ export class RemoteTarget implements Target {
     for (const producer of this.#waitingProducers) window.subscribeToDrain(producer)
     this.#waitingProducers.clear()
     window.resumeProducers()
+  }
+
+  /** The process has ended: from now on, the connection holds the messages of its client. */
+  stopSending (): void {
+    this.#refusesMessages = true
+    this.release()
   }
 
   /** Call when the binding has ended. */

@@ -195,16 +195,17 @@ export class ParkedTarget implements BoundTarget, Deadline, NameWaiter, StartWai
   #seekTarget (): void {
     if (this.#state !== 'waiting') return
     const { processTable, nameTable } = this.#relay.runtime
-    const found = asTarget(processTable.findEntity(this.#name))
-    const starting = found.ok && found.value instanceof Instance && !found.value.hasStarted
-      ? found.value
-      : undefined
+    const entity = processTable.findEntity(this.#name)
+    const found = asTarget(entity)
+    const starting = entity instanceof Instance && !entity.hasStarted ? entity : undefined
     if (found.ok && starting === undefined) {
       this.#connection.rejoin(found.value, this.#hasFailed)
       return
     }
     nameTable.addWaiter(this.#name, this)
-    starting?.whenStarted(this)
+    if (starting !== undefined) starting.whenStarted(this)
+    // It was ended before it could be found.
+    else if (entity === undefined) this.startFailed()
   }
 
   // The process of a key, which may load its state for longer than the connection waits

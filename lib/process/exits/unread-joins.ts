@@ -32,6 +32,11 @@ export function tookJoin (exit: Exit, client: Pid): boolean {
   return unread.get(exit)?.has(client) !== true
 }
 
+/** Whether the mail of clients whose `ws.join` nobody has taken goes to another process. */
+export function handsMailOn (exit: Exit): boolean {
+  return unread.get(exit)?.mailOf !== undefined
+}
+
 /** Messages of a client that a process had not taken when it ended, in order. */
 export function unreadMail (exit: Exit, client: Pid): readonly UnreadMail[] {
   return unread.get(exit)?.mailOf?.(client) ?? []

@@ -208,9 +208,9 @@ export class Instance extends Actor implements Deadline {
   }
 }
 
-/** Whether it is a message of a client, and no heartbeat. */
+/** Whether it is a message of a client, and not about its connection. */
 function isOfClient (payload: unknown, client: Pid): boolean {
   if (typeof payload !== 'object' || payload === null) return false
-  const { client_pid: pid, data } = payload as { client_pid?: unknown, data?: unknown }
-  return pid === client && data !== undefined
+  const { client_pid: pid, type } = payload as { client_pid?: unknown, type?: unknown }
+  return pid === client && type !== undefined
 }

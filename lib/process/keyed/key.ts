@@ -83,7 +83,7 @@ export class Key implements Deadline, InstanceOwner {
   #current: Instance | undefined
   /** It may still take mail that it had before. */
   #draining: Instance | undefined
-  /** The last instance that has failed, until the next one is made. */
+  /** The last instance that has failed, until the next one may start. */
   #failed: Instance | undefined
   /** This node is the place of the key. Without a cluster it need not be. */
   #isPlace = false
@@ -148,13 +148,12 @@ export class Key implements Deadline, InstanceOwner {
     processTable.addEntity(instance)
     nameTable.bind(this.address, pid)
     counters.processSpawned(instance, this.address)
-    this.#noteSuccessor(pid)
     this.#releaseIfDue()
     return instance
   }
 
   /** The failed instance may still clean up. Its successor is recorded when it has ended. */
-  #noteSuccessor (pid: Pid): void {
+  #noteSuccessor ({ pid }: Instance): void {
     if (this.#failed === undefined) return
     const { ends, exitSignals } = this.#host
     const { pid: failed } = this.#failed
@@ -255,6 +254,7 @@ export class Key implements Deadline, InstanceOwner {
       this.#owner.deadlines.schedule(this, delay)
       return
     }
+    this.#noteSuccessor(instance)
     instance.release()
     this.#host.nameTable.wake(this.address)
   }
@@ -286,6 +286,8 @@ export class Key implements Deadline, InstanceOwner {
     const { plan, plan: { maxRestarts, period } } = this.#owner
     const { clock, logger, nameTable } = this.#host
     const now = clock.now()
+    // One that fails while it is held, where no other has started.
+    this.#noteSuccessor(instance)
     this.#failed = instance
     this.#failures ??= new RestartIntensity(maxRestarts, period, clock)
     this.#backoff ??= new RestartBackoff(plan)

@@ -98,14 +98,17 @@ export class LocalProcesses implements LocalNode {
 
   accept (
     to: Pid, topic: string, payload: unknown, from: Pid, bytes: number, call?: Answer
-  ): boolean {
+  ): boolean | undefined {
     const target = this.#target(to)
     if (target === undefined || !isUserTopic(topic)) {
       this.#counters.deadLetter('none')
       return false
     }
-    if (!target.accept(topic, payload, from, bytes, call)) this.#counters.messageRefused('stopping')
-    return target.congested
+    return target.accept(topic, payload, from, bytes, call) ? target.congested : undefined
+  }
+
+  countRefused (count: number): void {
+    this.#counters.messageRefused('stopping', count)
   }
 
   subscribeToDrain (to: Pid, producer: Producer): void {

@@ -90,13 +90,15 @@ export interface LocalNode {
   /** Every connection of this node may have lost messages. */
   missedByAll (): void
   /**
-   * Delivers a message of a client. It is never refused.
+   * Delivers a message of a client. Only a process that is stopping refuses it.
    * @param call of the client: its caller monitors the target
-   * @returns whether sockets should pause
+   * @returns whether sockets should pause; undefined if it was refused, which is not counted
    */
   accept (
     to: Pid, topic: string, payload: unknown, from: Pid, bytes: number, call?: Answer
-  ): boolean
+  ): boolean | undefined
+  /** Counts messages of clients that no process takes, because the target is or was stopping. */
+  countRefused (count: number): void
   /** Calls `producer.resume()` when a mailbox has room again: at once when the target is dead. */
   subscribeToDrain (to: Pid, producer: Producer): void
   unsubscribeFromDrain (to: Pid, producer: Producer): void

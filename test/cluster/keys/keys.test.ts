@@ -3,11 +3,10 @@ import t from 'tap'
 import { createProcesses } from '../../../lib/process/index.js'
 import { deferred } from '../../process/helpers.js'
 import { until } from '../../helpers.js'
-import { Town } from './town.js'
+import { Town, twoNodes, twoNodesWithX } from './town.js'
 
 t.test('has one process for a key, and reaches it from each node', async (t) => {
-  const town = new Town(t)
-  const [a, b] = [await town.add('a'), await town.add('b')]
+  const { town, a, b } = await twoNodes(t)
   const pid = await a.keyed.get('x')
   t.equal(await b.keyed.get('x'), pid)
   t.equal(b.keyed.peek('x'), pid)
@@ -37,8 +36,7 @@ t.test('starts one process for 1 000 first requests on three nodes', async (t) =
 })
 
 t.test('keeps the order of messages from each node', async (t) => {
-  const town = new Town(t)
-  const [a, b] = [await town.add('a'), await town.add('b')]
+  const { town, a, b } = await twoNodes(t)
   await a.keyed.get('x')
   for (let i = 0; i < 100; i++) {
     t.equal(b.processes.send(b.keyed.key('x'), 'note', { data: String(i) }), true)
@@ -50,8 +48,7 @@ t.test('keeps the order of messages from each node', async (t) => {
 })
 
 t.test('gives the error of a start to those that wait on other nodes', async (t) => {
-  const town = new Town(t, { maxRestarts: 4 })
-  const [a, b] = [await town.add('a'), await town.add('b')]
+  const { town, a, b } = await twoNodes(t, { maxRestarts: 4 })
   const loading = deferred()
   town.body = async () => {
     await loading.promise
@@ -70,10 +67,7 @@ t.test('gives the error of a start to those that wait on other nodes', async (t)
 })
 
 t.test('starts the next process on the node that is asked for it', async (t) => {
-  const town = new Town(t)
-  const [a, b] = [await town.add('a'), await town.add('b')]
-  await a.keyed.get('x')
-  await b.keyed.get('x')
+  const { town, a, b } = await twoNodesWithX(t)
   a.processes.send(a.keyed.key('x'), 'stop')
   await until(() => b.keyed.peek('x') === undefined)
   const pid = await b.keyed.get('x')
@@ -82,10 +76,7 @@ t.test('starts the next process on the node that is asked for it', async (t) => 
 })
 
 t.test('starts a successor where the process has failed', async (t) => {
-  const town = new Town(t)
-  const [a, b] = [await town.add('a'), await town.add('b')]
-  await a.keyed.get('x')
-  await b.keyed.get('x')
+  const { town, a, b } = await twoNodesWithX(t)
   a.processes.send(a.keyed.key('x'), 'crash')
   await until(() => b.keyed.peek('x') === undefined)
   await b.keyed.get('x')
@@ -94,8 +85,7 @@ t.test('starts a successor where the process has failed', async (t) => {
 })
 
 t.test('spreads keys over the nodes, and finds those that were started before', async (t) => {
-  const town = new Town(t, { place: 'spread' })
-  const [a, b] = [await town.add('a'), await town.add('b')]
+  const { town, a, b } = await twoNodes(t, { place: 'spread' })
   const keys = Array.from({ length: 40 }, (_, i) => `k${i}`)
   const pids = await Promise.all(keys.map((key) => a.keyed.get(key)))
   const nodes = new Set(town.rooms.map(({ node }) => node))
@@ -129,8 +119,7 @@ t.test('limits the processes of each node', async (t) => {
 })
 
 t.test('stops a process from another node, and waits for its clean-up', async (t) => {
-  const town = new Town(t)
-  const [a, b] = [await town.add('a'), await town.add('b')]
+  const { town, a, b } = await twoNodes(t)
   const cleaning = deferred()
   town.cleanUp = () => cleaning.promise
   await a.keyed.get('x')
@@ -145,10 +134,7 @@ t.test('stops a process from another node, and waits for its clean-up', async (t
 })
 
 t.test('passes on a key when its node closes', async (t) => {
-  const town = new Town(t)
-  const [a, b] = [await town.add('a'), await town.add('b')]
-  await a.keyed.get('x')
-  await b.keyed.get('x')
+  const { town, a, b } = await twoNodesWithX(t)
   await a.processes.close()
   await until(() => b.keyed.peek('x') === undefined)
   await b.keyed.get('x')
@@ -156,8 +142,7 @@ t.test('passes on a key when its node closes', async (t) => {
 })
 
 t.test('keeps nothing of dead keys on any node', async (t) => {
-  const town = new Town(t)
-  const [a, b] = [await town.add('a'), await town.add('b')]
+  const { a, b } = await twoNodes(t)
   const sizes = (): unknown => {
     return [a, b].map(({ processes }) => processes.stats().alive)
   }

@@ -105,6 +105,30 @@ export class Town {
   }
 }
 
+/** A town with the nodes `a` and `b`. */
+export async function twoNodes (t: Test, options: KeyedOptions = {}) {
+  const town = new Town(t, options)
+  return { town, a: await town.add('a'), b: await town.add('b') }
+}
+
+/** Two nodes that know the process of the key `x`, which runs on `a`. */
+export async function twoNodesWithX (t: Test, options: KeyedOptions = {}) {
+  const nodes = await twoNodes(t, options)
+  for (const { keyed } of [nodes.a, nodes.b]) await keyed.get('x')
+  return nodes
+}
+
+/** A town with the server `a`, and the node `b`. */
+export async function serverAndNode (
+  t: Test, options: KeyedOptions = {}, server: WsRelayOptions = {}
+) {
+  const town = new Town(t, options)
+  const a = await town.serve('a', server)
+  const b = await town.add('b')
+  for (const { processes } of [a, b]) await town.sees(processes, 1)
+  return { town, a, b }
+}
+
 /** The head of the response to an upgrade with this target. */
 export async function upgrade (t: Test, { port }: Rig, target: string): Promise<string> {
   const config = encodeURIComponent(JSON.stringify({ target_pid: target }))

@@ -3,22 +3,12 @@ import t from 'tap'
 import { deferred } from '../../process/helpers.js'
 import { until } from '../../helpers.js'
 import { connectTo } from '../../integration/connection/peer.js'
-import { Town, upgrade } from './town.js'
+import { serverAndNode, upgrade } from './town.js'
 import type { Test } from 'tap'
-import type { KeyedOptions } from '../../../types/keyed.js'
-import type { WsRelayOptions } from '../../../types/relay.js'
-
-async function pair (t: Test, options?: KeyedOptions, server?: WsRelayOptions) {
-  const town = new Town(t, options)
-  const a = await town.serve('a', server)
-  const b = await town.add('b')
-  await town.sees(a.processes, 1)
-  await town.sees(b.processes, 1)
-  return { town, a, b }
-}
+import type { ConnectionInfo } from '../../../types/info.js'
 
 t.test('connects clients to the process on another node', async (t) => {
-  const { town, a, b } = await pair(t)
+  const { town, a, b } = await serverAndNode(t)
   await b.keyed.get('x')
   const peer = await town.visit(a.rig, a.keyed.key('x'))
   await town.visit(a.rig, a.keyed.key('x'))
@@ -30,7 +20,7 @@ t.test('connects clients to the process on another node', async (t) => {
 })
 
 t.test('waits for a start on another node, and refuses the upgrade when it fails', async (t) => {
-  const { town, a, b } = await pair(t, { maxRestarts: 0, period: '1m' })
+  const { town, a, b } = await serverAndNode(t, { maxRestarts: 0, period: '1m' })
   const loading = deferred()
   town.body = async () => {
     await loading.promise
@@ -48,7 +38,7 @@ t.test('waits for a start on another node, and refuses the upgrade when it fails
 })
 
 t.test('refuses an upgrade when the engine cannot be reached', async (t) => {
-  const { town, a } = await pair(t, {}, { upgradeTimeout: 500 })
+  const { town, a } = await serverAndNode(t, {}, { upgradeTimeout: 500 })
   town.cluster.hub.stop()
   const response = await upgrade(t, a.rig, a.keyed.key('x'))
   t.match(response, /^HTTP\/1\.1 503 .*retry-after: \d+/is)
@@ -56,7 +46,7 @@ t.test('refuses an upgrade when the engine cannot be reached', async (t) => {
 })
 
 t.test('keeps clients of a process that fails, and starts its successor', async (t) => {
-  const { town, a, b } = await pair(t)
+  const { town, a, b } = await serverAndNode(t)
   await b.keyed.get('x')
   const peer = await town.visit(a.rig, a.keyed.key('x'))
   peer.text('crash')
@@ -70,7 +60,7 @@ t.test('keeps clients of a process that fails, and starts its successor', async 
 })
 
 t.test('closes parked clients when the key has failed too often', async (t) => {
-  const { town, a, b } = await pair(t, { maxRestarts: 0 })
+  const { town, a, b } = await serverAndNode(t, { maxRestarts: 0 })
   await b.keyed.get('x')
   const peer = await town.visit(a.rig, a.keyed.key('x'))
   peer.text('crash')
@@ -78,7 +68,7 @@ t.test('closes parked clients when the key has failed too often', async (t) => {
 })
 
 t.test('asks again for a process whose start has failed', async (t) => {
-  const { town, a, b } = await pair(t)
+  const { town, a, b } = await serverAndNode(t)
   await b.keyed.get('x')
   const peer = await town.visit(a.rig, a.keyed.key('x'))
   const { body } = town
@@ -93,7 +83,7 @@ t.test('asks again for a process whose start has failed', async (t) => {
 })
 
 t.test('closes a parked client when no successor has started in time', async (t) => {
-  const { town, a, b } = await pair(t, { park: '100ms' })
+  const { town, a, b } = await serverAndNode(t, { park: '100ms' })
   await b.keyed.get('x')
   const peer = await town.visit(a.rig, a.keyed.key('x'))
   const loading = deferred()
@@ -109,31 +99,70 @@ t.test('closes a parked client when no successor has started in time', async (t)
   t.same(town.mail, ['ws.join,ws.message crash', ''])
 })
 
-t.test('joins a client to the next process when one stops before it takes the join', async (t) => {
-  const { town, a, b } = await pair(t)
+/** The first process handles a message until `busy` resolves, and then it stops. */
+async function busyTown (t: Test) {
+  const nodes = await serverAndNode(t)
+  const { town, a, b } = nodes
   const busy = deferred()
   const { body } = town
   town.body = async (self, room) => {
-    if (town.rooms.length > 1) return body(self, room)
-    return await self.serve({
+    if (town.rooms.length > 1) {
+      await body(self, room)
+      return
+    }
+    await self.serve({
       slow: async () => {
         await busy.promise
         self.stop()
       }
     })
+    await town.cleanUp(self)
   }
   const pid = await b.keyed.get('x')
   b.processes.send(pid, 'slow')
-  const peer = await connectTo(t, a.rig, { target_pid: a.keyed.key('x') })
-  await until(() => b.processes.info(pid)!.mailbox === 1)
+  const peer = await connectTo(t, a.rig, { target_pid: a.keyed.key('x'), metadata: { of: 'ada' } })
+  const hasMail = async (count: number): Promise<void> => {
+    await until(() => b.processes.info(pid)!.mailbox === count)
+  }
+  await hasMail(1)
+  return { ...nodes, peer, busy, hasMail }
+}
+
+t.test('joins a client to the next process when one stops before it takes the join', async (t) => {
+  const { town, peer, busy, hasMail } = await busyTown(t)
+  for (const text of ['one', 'two']) peer.text(text)
+  await hasMail(3)
   busy.resolve()
-  await until(() => town.mail[1] === 'ws.join')
-  peer.text('hello')
-  await until(() => town.mail[1] === 'ws.join,ws.message hello')
+  peer.text('three')
+  await until(() => town.mail[1]?.endsWith('three'))
+  peer.text('four')
+  await until(() => town.mail[1].endsWith('four'))
+  t.equal(town.mail[1], 'ws.join' + ['one', 'two', 'three', 'four'].map((text) => {
+    return `,ws.message ${text}`
+  }).join(''))
+})
+
+t.test('keeps the messages of a late visitor while a process cleans up', async (t) => {
+  const { town, a, b, peer, busy, hasMail } = await busyTown(t)
+  const cleaning = deferred()
+  town.cleanUp = () => cleaning.promise
+  peer.text('one')
+  await hasMail(2)
+  busy.resolve()
+  await until(() => b.keyed.peek('x') === undefined)
+  peer.text('two')
+  peer.text('three')
+  const [connection] = a.processes.list()
+  await until(() => (a.processes.info(connection) as ConnectionInfo).messages === 3)
+  t.equal(town.rooms.length, 1, 'nobody has asked for the next one')
+  cleaning.resolve()
+  await until(() => town.mail[1]?.endsWith('three'))
+  t.equal(town.mail[1], 'ws.join,ws.message one,ws.message two,ws.message three')
+  t.equal(b.processes.stats().refusedBy.stopping, 0)
 })
 
 t.test('connects a client to the next process while the old one cleans up', async (t) => {
-  const { town, a, b } = await pair(t)
+  const { town, a, b } = await serverAndNode(t)
   const cleaning = deferred()
   town.cleanUp = () => cleaning.promise
   const pid = await b.keyed.get('x')

@@ -7,7 +7,7 @@ import ts from 'typescript'
  * Module hooks: a module with `?mutant=N` passes it on to its imports. The file of mutant N is
  * changed.
  */
-const ours = /\/(lib|test)\/(cluster|process)\/|\/lib\/errors\./
+const ours = /\/(lib|test)\/(cluster|connection|process)\/|\/lib\/errors\./
 let mutants = []
 
 export function initialize (list) {

@@ -8,8 +8,8 @@ export interface Mutant {
   readonly replacement: string
   /** The seed to begin with: some take a rare order of things. */
   readonly from?: number
-  /** The simulation of keys has to notice it. */
-  readonly isOfKeys?: true
+  /** The simulation that has to notice it: that of nodes if it is absent. */
+  readonly of?: 'keys' | 'visits'
 }
 
 /** Faults that the simulation has to notice: in each, one rule is left out. */
@@ -147,41 +147,84 @@ export const mutants: readonly Mutant[] = [
     search: 'for (const instance of this.instances) instance.end(nameLost)',
     replacement: '',
     from: 20,
-    isOfKeys: true
+    of: 'keys'
   },
   {
     name: 'a node starts keys whose place is another node',
     file: '../process/keyed/key.ts',
     search: 'const isElsewhere = directory !== undefined && !this.#isPlace',
     replacement: 'const isElsewhere = directory === undefined',
-    isOfKeys: true
+    of: 'keys'
   },
   {
     name: 'the place of a key is never given up',
     file: '../process/keyed/key.ts',
     search: 'if (this.#isPlace) this.#owner.directory?.release(this.address)',
     replacement: '',
-    isOfKeys: true
+    of: 'keys'
   },
   {
     name: 'other nodes do not learn that an instance takes no more mail',
     file: '../process/keyed/instance.ts',
     search: 'for (const watcher of this.#watchers?.values() ?? []) watcher.reply(undefined)',
     replacement: '',
-    isOfKeys: true
+    of: 'keys'
   },
   {
     name: 'mail that has waited for a process is handed over in the wrong order',
     file: '../process/keyed/search.ts',
     search: 'for (const mail of this.#mail) mail.handTo(process)',
     replacement: 'for (const mail of this.#mail.reverse()) mail.handTo(process)',
-    isOfKeys: true
+    of: 'keys'
   },
   {
     name: 'a request to a node that is lost never settles',
     file: 'keys/node-keys.ts',
     search: 'reply: resolve, fail: reject, reject, targetEnded: lost }',
     replacement: 'reply: resolve, fail: reject, reject, targetEnded () {} }',
-    isOfKeys: true
+    of: 'keys'
+  },
+  {
+    name: 'messages that are under way when a process ends are lost',
+    file: 'remote/incoming-bindings.ts',
+    search: 'else binding?.returnMessage(frame)',
+    replacement: '',
+    of: 'visits'
+  },
+  {
+    name: 'messages that a stopping process refuses are lost',
+    file: 'remote/incoming-bindings.ts',
+    search: 'const isKept = call === undefined && binding.keepRefused(message, client)',
+    replacement: 'const isKept = false',
+    of: 'visits'
+  },
+  {
+    name: 'refused messages come back before those of the mailbox',
+    file: 'remote/incoming-binding.ts',
+    search: '[...unread, ...this.#refused]',
+    replacement: '[...this.#refused, ...unread]',
+    of: 'visits'
+  },
+  {
+    name: 'a client is told of the end before its messages are back',
+    file: 'remote/incoming-bindings.ts',
+    search: 'if (binding.mustReturn(exit)) binding.startReturn(exit, this.#context)',
+    replacement:
+      'if (binding.mustReturn(exit)) binding.startReturn(exit, this.#context)\n    if (binding.exit !== undefined) this.#sendDown(binding, exit, false)',
+    of: 'visits'
+  },
+  {
+    name: 'a connection sends on while its messages come back',
+    file: 'remote/remote-target.ts',
+    search: '    this.#refusesMessages = true\n',
+    replacement: '',
+    of: 'visits'
+  },
+  {
+    name: 'messages that have come back are dropped',
+    file: 'remote/remote-bindings.ts',
+    search: 'recordUnreadJoins(exit, { has: () => true, mailOf: () => unread })',
+    replacement: 'recordUnreadJoins(exit)',
+    of: 'visits'
   }
 ]

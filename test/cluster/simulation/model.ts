@@ -1,6 +1,7 @@
 import { recordUnreadJoins } from '../../../lib/process/exits/unread-joins.js'
 import type { Answer } from '../../../lib/process/calls.js'
 import type { Producer } from '../../../lib/shared/watermark.js'
+import type { UnreadMail } from '../../../lib/process/exits/unread-joins.js'
 import type { ExitListener } from '../../../lib/process/exits/relations.js'
 import type { KeyAnswer } from '../../../lib/process/remote/key-directory.js'
 import type { RemoteNodes, LocalNode, RemoteProblem } from '../../../lib/process/remote/remote-nodes.js'
@@ -30,6 +31,8 @@ export class ModelHere implements LocalNode {
   readonly processes = new Map<Pid, ModelProcess>()
   /** Clients whose `ws.join` waits in a mailbox. */
   readonly unread = new Set<Pid>()
+  /** Set for processes of keys: the mail of a client that its next process gets. */
+  mailOf: ((client: Pid) => readonly UnreadMail[] | undefined) | undefined
   /** The part of its PIDs after the serial number. Known when the node has started. */
   suffix = ''
   readonly #ledger: Ledger
@@ -55,7 +58,9 @@ export class ModelHere implements LocalNode {
     if (process === undefined) return
     this.processes.delete(pid)
     const exit: Exit = { pid, reason }
-    recordUnreadJoins(exit, this.unread)
+    recordUnreadJoins(exit, this.mailOf === undefined
+      ? this.unread
+      : { has: (client) => this.unread.has(client), mailOf: this.mailOf })
     for (const there of process.links) this.remoteNodes!.localLinkEnded(exit, there)
     for (const watcher of process.watchers) watcher.targetEnded(exit)
   }
@@ -89,7 +94,9 @@ export class ModelHere implements LocalNode {
 
   missedByAll (): void {}
 
-  accept (to: Pid, topic: string, payload: unknown, from: Pid, bytes: number): boolean {
+  accept (
+    to: Pid, topic: string, payload: unknown, from: Pid, bytes: number
+  ): boolean | undefined {
     const { data } = payload as { data: string }
     if (bytes !== data.length) {
       this.#ledger.fault(`a client sent ${data.length} bytes, not ${bytes}`)
@@ -97,6 +104,8 @@ export class ModelHere implements LocalNode {
     this.#ledger.delivered(from, to, Number(data))
     return false
   }
+
+  countRefused (_count: number): void {}
 
   subscribeToDrain (to: Pid, feeder: Producer): void {
     feeder.resume()

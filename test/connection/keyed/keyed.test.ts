@@ -64,6 +64,41 @@ t.test('joins a connection after the delay of a start', async (t) => {
   t.equal(transport.isPaused, false)
 })
 
+for (const maxRestarts of [0, 3]) {
+  t.test(`asks again when the next process is ended at once, with ${maxRestarts} restarts`,
+    async (t) => {
+      const lobby = new Lobby({ maxRestarts: 1 + maxRestarts, park: '10s' })
+      const { transport } = await lobby.visit()
+      await lobby.rig.settle()
+      const { processes } = lobby.rig
+      processes.exit('@room/a', 'boom')
+      processes.exit('@room/a', 'boom')
+      await lobby.rig.settle()
+      const isRefused = maxRestarts === 0
+      t.same(lobby.mail, isRefused ? ['ws.join'] : ['ws.join', 'ws.join+rejoined'])
+      t.match(transport.seen, isRefused ? { code: 1011 } : undefined)
+    })
+}
+
+t.test('stays with its process when a transfer finds the same one', async (t) => {
+  const lobby = new Lobby()
+  const { transport, connection } = await lobby.visit()
+  const { promise, resolve } = deferred()
+  lobby.load = () => promise
+  transport.send('crash')
+  await lobby.rig.settle()
+  const change = { target_pid: lobby.keyed.key('a'), metadata: { a: 1 } }
+  const moved = lobby.rig.processes.call(connection.pid, 'ws.control', change)
+  await lobby.rig.settle()
+  resolve()
+  await lobby.rig.settle()
+  await moved
+  t.equal(lobby.mail[1], 'ws.join+rejoined')
+  lobby.rig.processes.send('@room/a', 'stop')
+  await lobby.rig.settle()
+  t.match(transport.seen, { code: 1000 }, 'it is told of the end')
+})
+
 t.test('closes parked connections with 1011 when a key is refused', async (t) => {
   const backoff = { initial: '1s', max: '1s', jitter: 0 }
   const lobby = new Lobby({ maxRestarts: 1, period: '5s', backoff })

@@ -110,3 +110,29 @@ export function slow (): { body: Body, go: () => void, fail: (error: Error) => v
     fail: reject
   }
 }
+
+/** A body whose message `slow` takes until a signal. */
+export function busy (): { body: Body, finish: () => void } {
+  const { promise, resolve } = deferred()
+  return {
+    body: async (self, _key, room) => {
+      await self.serve({}, async ({ topic }: AnyMessage) => {
+        room.topics.push(topic)
+        if (topic === 'slow') await promise
+      })
+    },
+    finish: resolve
+  }
+}
+
+/** A house whose process has failed and cleans up, and the next one has handled `next`. */
+export async function cleaningHouse (): Promise<{ house: House, cleanUp: () => void }> {
+  const house = new House()
+  const { body, cleanUp } = slowToEnd()
+  house.body = body
+  for (const topic of ['crash', 'next']) {
+    house.send(topic)
+    await house.settle()
+  }
+  return { house, cleanUp }
+}

@@ -1,6 +1,7 @@
 // The search for the process of a key in a cluster, with a directory that the test answers.
 import t from 'tap'
-import { deferred, held } from '../helpers.js'
+import { held } from '../helpers.js'
+import { busy } from './rooms.js'
 import { here, pid, Suburb, there, third } from './suburb.js'
 
 const start = { do: 'start', address: '@room/a' }
@@ -212,13 +213,8 @@ t.test('starts nothing while the node closes', async (t) => {
 
 t.test('ends its processes when the node is not the place any more', async (t) => {
   const house = new Suburb({ maxRestarts: 0 })
-  const handling = deferred()
-  house.body = async (self, key, room) => {
-    await self.serve({}, async ({ topic }: any) => {
-      room.topics.push(topic)
-      if (topic === 'slow') await handling.promise
-    })
-  }
+  const { body, finish } = busy()
+  house.body = body
   house.send('slow')
   await house.settle()
   house.processes.cancel(house.keyed.key('a'))
@@ -233,7 +229,7 @@ t.test('ends its processes when the node is not the place any more', async (t) =
   house.send('again')
   await house.settle()
   t.same(house.log, ['claim', 'claim'])
-  handling.resolve()
+  finish()
 })
 
 // `stop`

@@ -1,6 +1,6 @@
 // `explain` names the process that a key has started in the place of a failed one.
 import t from 'tap'
-import { House, slowToEnd } from './rooms.js'
+import { cleaningHouse, House, slowToEnd } from './rooms.js'
 
 t.test('explains which process was started in the place of one that failed', async (t) => {
   const house = new House()
@@ -20,13 +20,7 @@ t.test('explains which process was started in the place of one that failed', asy
 })
 
 t.test('explains it when the next process has started before the failed one ended', async (t) => {
-  const house = new House()
-  const { body, cleanUp } = slowToEnd()
-  house.body = body
-  house.send('crash')
-  await house.settle()
-  house.send('next')
-  await house.settle()
+  const { house, cleanUp } = await cleaningHouse()
   const [{ pid }, next] = house.rooms
   t.match(house.processes.explain(pid), { state: 'alive' }, 'it cleans up')
   await house.advance(1000)
@@ -37,25 +31,31 @@ t.test('explains it when the next process has started before the failed one ende
   })
 })
 
-t.test('explains it when the next process has failed before it could start', async (t) => {
-  const house = new House({ backoff: { initial: '1s', max: '1s' } })
-  const { body, cleanUp } = slowToEnd()
-  house.body = body
-  house.send('crash')
-  await house.settle()
-  const [first] = house.rooms
-  const [second, third] = ['two', 'three'].map((topic) => {
-    house.send(topic)
-    const pid = house.keyed.peek('a')!
-    if (topic === 'two') house.processes.exit(pid, 'unwanted')
-    return pid
+for (const [what, reason] of [['fails', 'unwanted'], ['is ended', 'shutdown']]) {
+  t.test(`explains it when the next process ${what} before it could start`, async (t) => {
+    const house = new House({ backoff: { initial: '1s', max: '1s', jitter: 0 } })
+    const { body, cleanUp } = slowToEnd()
+    house.body = body
+    house.send('crash')
+    await house.settle()
+    const [first] = house.rooms
+    const [second, third] = ['two', 'three'].map((topic) => {
+      house.send(topic)
+      const pid = house.keyed.peek('a')!
+      if (topic === 'two') house.processes.exit(pid, reason)
+      return pid
+    })
+    t.match(house.processes.explain(first.pid), { state: 'alive' }, 'it cleans up')
+    cleanUp()
+    await house.settle()
+    const { processes } = house
+    const hasFailed = reason === 'unwanted'
+    t.equal(processes.explain(first.pid)!.restartedAs, hasFailed ? second : undefined)
+    await house.advance(1100)
+    t.equal(processes.explain(first.pid)!.restartedAs, hasFailed ? second : third)
+    t.equal(processes.explain(second)!.restartedAs, hasFailed ? third : undefined)
   })
-  t.match(house.processes.explain(first.pid), { state: 'alive' }, 'it cleans up')
-  cleanUp()
-  await house.settle()
-  t.equal(house.processes.explain(first.pid)!.restartedAs, second)
-  t.equal(house.processes.explain(second)!.restartedAs, third)
-})
+}
 
 t.test('names no successor of a process that ended without a failure', async (t) => {
   const house = new House()

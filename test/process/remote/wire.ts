@@ -278,7 +278,9 @@ class DirectTarget implements Target {
       if (topic === 'ws.join' && this.#other.here.bindProblem(this.pid) === undefined) {
         this.#client = from
       }
-      if (!this.#other.here.accept(this.pid, topic, payload, from, bytes) || this.congested) return
+      const isFull = this.#other.here.accept(this.pid, topic, payload, from, bytes)
+      if (isFull === undefined) this.#other.here.countRefused(1)
+      if (isFull !== true || this.congested) return
       this.congested = true
       this.#other.here.subscribeToDrain(this.pid, {
         resume: () => {

@@ -5,10 +5,10 @@ import { Connection } from '../../../lib/connection/connection.js'
 import { asTarget } from '../../../lib/process/entity.js'
 import { normalizeOptions } from '../../../lib/registration/options.js'
 import { UpgradeServer } from '../../../lib/registration/upgrade-server.js'
-import { buildRuntime, held } from '../../process/helpers.js'
-import { ManualClock, ticks } from '../clock.js'
+import { buildRuntime } from '../../process/helpers.js'
+import { ManualClock } from '../clock.js'
 import { equal } from '../suite.js'
-import { MemoryClient, SessionClient } from './park-clients.js'
+import { checkNothingRemains, MemoryClient, SessionClient, settle } from './park-clients.js'
 import { ModelledConnection } from './park-model.js'
 import { Room } from './park-rooms.js'
 import type { Runtime } from '../../../lib/process/runtime.js'
@@ -209,19 +209,8 @@ export class ParkBench {
     else if (step.change === 'park') connection.policy = { name, time: 10_000 }
   }
 
-  /** Everything runs that can run at this time. */
   async settle (): Promise<void> {
-    let idle = 0
-    for (let i = 0; i < 100; i++) {
-      this.clock.run()
-      for (const connection of this.#present) connection?.client.move()
-      await ticks()
-      idle = this.clock.busy ? 0 : idle + 1
-      // A client that is back answers the hello.
-      if (idle === 3) return
-      this.clock.yieldOnce()
-    }
-    throw new Error('a history that never comes to rest')
+    await settle(this.clock, () => this.#present.flatMap((one) => one?.client ?? []))
   }
 
   check (): void {
@@ -307,12 +296,7 @@ export class ParkBench {
     }
     this.check()
     this.#judgeLosses()
-    const { alive, names, relations, groups } = held(this.runtime)
-    equal(alive + names + relations + groups, 0, 'what remains')
-    equal(this.relay.connections.size, 0, 'connections that remain')
-    equal(this.relay.counters.traffic.paused, 0, 'sockets that are paused')
-    equal(this.relay.deadlines.size, 0, 'deadlines that remain')
-    equal(this.clock.runningTimers, 0, 'timers that remain')
+    checkNothingRemains(this)
   }
 
   #judgeLosses (): void {

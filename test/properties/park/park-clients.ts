@@ -3,14 +3,18 @@ import { Session } from '../../../lib/session/session.js'
 import { serialOf } from '../../../lib/cluster/context.js'
 import { WebSocketTransport } from '../../../lib/websocket/transport.js'
 import { MemoryTransport } from '../../connection/transports/memory-transport.js'
+import { held } from '../../process/helpers.js'
+import { ticks } from '../clock.js'
 import { ModelClient } from '../resume/resume-client.js'
 import { equal } from '../suite.js'
 import type { Transport } from '../../../lib/connection/transport.js'
 import type { RouteSettings } from '../../../lib/registration/options.js'
 import type { ResumeSettings } from '../../../lib/registration/resume-options.js'
 import type { UpgradeServer } from '../../../lib/registration/upgrade-server.js'
+import type { Runtime } from '../../../lib/process/runtime.js'
 import type { Clock } from '../../../lib/shared/clock.js'
 import type { Pid } from '../../../types/pid.js'
+import type { ManualClock } from '../clock.js'
 
 const closeTimeout = 50
 const scope = { origin: '', path: '/ws' }
@@ -132,4 +136,33 @@ export class SessionClient implements ParkClient {
     this.#client.link!.moveUp()
     this.#client.link!.moveDown()
   }
+}
+
+/** Everything runs that can run at this time. */
+export async function settle (
+  clock: ManualClock, clients: () => readonly ParkClient[]
+): Promise<void> {
+  let idle = 0
+  for (let i = 0; i < 100; i++) {
+    clock.run()
+    for (const client of clients()) client.move()
+    await ticks()
+    idle = clock.busy ? 0 : idle + 1
+    // A client that is back answers the hello.
+    if (idle === 3) return
+    clock.yieldOnce()
+  }
+  throw new Error('a history that never comes to rest')
+}
+
+/** All connections and processes have ended. */
+export function checkNothingRemains ({ runtime, relay, clock }: {
+  readonly runtime: Runtime, readonly relay: UpgradeServer, readonly clock: ManualClock
+}): void {
+  const { alive, names, relations, groups } = held(runtime)
+  equal(alive + names + relations + groups, 0, 'what remains')
+  equal(relay.connections.size, 0, 'connections that remain')
+  equal(relay.counters.traffic.paused, 0, 'sockets that are paused')
+  equal(relay.deadlines.size, 0, 'deadlines that remain')
+  equal(clock.runningTimers, 0, 'timers that remain')
 }

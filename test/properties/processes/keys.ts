@@ -3,7 +3,8 @@
 import fc from 'fast-check'
 import { ManualClock, ticks } from '../clock.js'
 import { equal, suiteOf } from '../suite.js'
-import { buildRuntime, deferred, held } from '../../process/helpers.js'
+import { buildRuntime, held } from '../../process/helpers.js'
+import { Gates } from '../gates.js'
 import { step } from './key-steps.js'
 import type { Step } from './key-steps.js'
 import type { Keyed } from '../../../types/keyed.js'
@@ -14,27 +15,6 @@ const max = 3
 const maxRestarts = 2
 const period = 1000
 const delay = 100
-
-/** Deferred parts of bodies, which steps let go on. */
-class Gates {
-  #waiting: Array<{ resolve: () => void, reject: (err: unknown) => void }> = []
-
-  wait (): Promise<void> {
-    const gate = deferred()
-    this.#waiting.push(gate)
-    return gate.promise
-  }
-
-  open (nth: number, error?: Error): void {
-    const [gate] = this.#waiting.splice(nth % Math.max(1, this.#waiting.length), 1)
-    if (error === undefined) gate?.resolve()
-    else gate?.reject(error)
-  }
-
-  openAll (): void {
-    for (const gate of this.#waiting.splice(0)) gate.resolve()
-  }
-}
 
 interface Instance {
   readonly pid: Pid
