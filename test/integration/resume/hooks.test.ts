@@ -208,6 +208,23 @@ t.test('answers with 503 when the session ends while the hooks of the reply run'
   t.equal(wire.header('retry-after'), '5')
 })
 
+t.test('leaves the session unharmed when a header of its 101 cannot be sent', async (t) => {
+  const app = await build(t, { resume: true })
+  const target = record(app)
+  let value = 'a'
+  app.addHook('onSend', async (request, reply) => { reply.header('x-seen', value) })
+  app.get('/ws', (request, reply) => { reply.relay(target.pid).send() })
+  const client = await established(t, await listen(app))
+  const { client_pid: pid } = await target.next('ws.join')
+  await client.cut()
+  await away(app, pid)
+  value = 'a\nb'
+  t.equal((await client.connect()).status, 500)
+  t.equal(app.processes.info(pid)?.connected, false)
+  value = 'a'
+  t.match((await client.connect()).hello, { resumed: true })
+})
+
 t.test('does not count a client that comes back for `maxConnections`', async (t) => {
   const app = await build(t, { resume: true, maxConnections: 1 })
   const target = record(app)
