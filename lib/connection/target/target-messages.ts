@@ -140,7 +140,10 @@ export abstract class TargetMessages extends MessageOutcomes implements Heartbea
 
   /** Sends a message that was held for the target, after its join. */
   protected sendHeld ({ payload, bytes }: HeldMessage): void {
-    this.target.accept(this.#topic, { ...payload, metadata: this.#metadata }, this.pid, bytes)
+    const message = { ...payload, metadata: this.#metadata }
+    if (this.target.accept(this.#topic, message, this.pid, bytes)) return
+    // A process of another node may have ended before the connection was joined to it.
+    this.targetRefused(this.#topic, message, bytes)
   }
 
   /** Applies the fields about the messages to the target. */

@@ -177,6 +177,19 @@ t.test('counts refused messages when they do not come back', async (t) => {
   }
 })
 
+t.test('counts an event that a stopping process refuses, and pauses at one if it is full',
+  async (t) => {
+    const visitor = await Visitor.come()
+    const { nodes: { b }, at } = visitor.scene
+    b.local.full = true
+    visitor.arrive()
+    t.ok(at.congested)
+    b.local.refuses = true
+    visitor.tell('ws.suspend')
+    visitor.arrive()
+    t.strictSame(visitor.refused, [0, 1])
+  })
+
 t.test('counts messages that have come back to a client that leaves', async (t) => {
   const visitor = await Visitor.come()
   const { nodes, target, who } = visitor.scene
