@@ -139,21 +139,6 @@ export function isFailed (reply: FastifyReply): boolean {
   return failed.has(reply)
 }
 
-/** Fastify's internal property of a reply: its headers that are not those of the response yet. */
-function isHeaders ({ description }: symbol): boolean {
-  return description === 'fastify.reply.headers'
-}
-
-let ownHeaders: symbol | undefined
-
-/** As `reply.getHeaders()`, without the two copies that it makes. Do not change the result. */
-export function headersOf (reply: FastifyReply): Readonly<Record<string, unknown>> {
-  ownHeaders ??= Object.getOwnPropertySymbols(reply).find(isHeaders)
-  const own = (reply as unknown as Record<symbol, Record<string, unknown> | undefined>)[ownHeaders!]
-  const isComplete = own !== undefined && reply.raw.getHeaderNames().length === 0
-  return isComplete ? own : reply.getHeaders()
-}
-
 /** Headers that describe the body of a reply, as alternatives of a regular expression. */
 export const bodyHeaders =
   'content-(?:disposition|digest|encoding|language|length|location|md5|range|type)|' +

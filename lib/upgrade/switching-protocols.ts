@@ -4,7 +4,7 @@ import * as wsExports from 'ws'
 import { show } from '../errors.js'
 import { offerOf } from '../session/offer.js'
 import { routeOf } from './refusals.js'
-import { bodyHeaders, headersOf } from './reply.js'
+import { bodyHeaders } from './reply.js'
 import type { Duplex } from 'node:stream'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Clock } from '../shared/clock.js'
@@ -40,7 +40,7 @@ export function switchingProtocolsHead (
     `Sec-WebSocket-Accept: ${accept}\r\n`
   if (protocol !== undefined) head += `Sec-WebSocket-Protocol: ${protocol}\r\n`
   if (extensions !== undefined) head += `Sec-WebSocket-Extensions: ${extensions}\r\n`
-  const headers = headersOf(reply)
+  const headers = reply.getHeaders()
   for (const name of Object.keys(headers)) {
     const value = headers[name]
     if (value === undefined || dropped.test(name)) continue

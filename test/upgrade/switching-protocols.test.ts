@@ -7,7 +7,7 @@ import t from 'tap'
 import { answer, build, handshake, listen, open, raw, record, until } from '../helpers.js'
 import type { FastifyReply } from 'fastify'
 import type { Test } from 'tap'
-import { discardBody, headersOf } from '../../lib/upgrade/reply.js'
+import { discardBody } from '../../lib/upgrade/reply.js'
 
 /** The 101 or the refusal of an upgrade whose handler sets some headers. */
 async function upgraded (
@@ -29,16 +29,6 @@ t.test('writes the 101 of RFC 6455', async (t) => {
     text,
     'HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n'
   )
-})
-
-t.test('includes the headers of the response, and of a reply of another Fastify', async (t) => {
-  const text = await upgraded(t, (reply) => {
-    reply.raw.setHeader('x-response', 'a')
-    reply.header('x-reply', 'b')
-  })
-  t.match(text, '\r\nx-response: a\r\nx-reply: b\r\n')
-  const other = { raw: { getHeaderNames: () => [] }, getHeaders: () => ({ 'x-other': 'c' }) }
-  t.strictSame(headersOf(other as unknown as FastifyReply), { 'x-other': 'c' })
 })
 
 t.test("includes the reply's headers, except those of a body or of the connection", async (t) => {
