@@ -2,6 +2,8 @@
 import t from 'tap'
 import { deferred } from '../../process/helpers.js'
 import { Lobby } from './visitors.js'
+import type { Target } from '../../../lib/process/entity.js'
+import type { Pid } from '../../../types/pid.js'
 
 t.test('joins connections to the successor of a process that has failed', async (t) => {
   const lobby = new Lobby()
@@ -97,6 +99,26 @@ t.test('stays with its process when a transfer finds the same one', async (t) =>
   lobby.rig.processes.send('@room/a', 'stop')
   await lobby.rig.settle()
   t.match(transport.seen, { code: 1000 }, 'it is told of the end')
+})
+
+t.test('keeps what it held when the next target takes no more messages', async (t) => {
+  const lobby = new Lobby({ backoff: { initial: '1s', max: '1s', jitter: 0 } })
+  const { transport, connection } = await lobby.visit()
+  transport.send('crash')
+  await lobby.rig.settle()
+  connection.onMessage('one', 3)
+  const pid = '9@b.1' as Pid
+  const stopped = {
+    pid,
+    congested: false,
+    accept: (topic: string) => topic !== 'ws.message',
+    subscribeToDrain () {},
+    unsubscribeFromDrain () {}
+  } as unknown as Target
+  connection.rejoin(stopped, true, { isRemote: true, attachConnection () {}, release () {} })
+  connection.targetEnded({ pid, reason: 'boom' })
+  await lobby.rig.advance(1100)
+  t.equal(lobby.mail[1], 'ws.join+rejoined,ws.message one')
 })
 
 t.test('closes parked connections with 1011 when a key is refused', async (t) => {
