@@ -150,18 +150,13 @@ export abstract class BoundClient extends TargetMessages
     this.target = target
     this.watchTarget()
     this.join(rejoined)
-    this.handOverHeld()
+    for (const message of this.#rareState?.parked?.stop() ?? []) this.sendHeld(message)
     this.relay.counters.connectionRejoined(this.pid, from, target.pid)
     this.resumeReading()
   }
 
   closeFor (reason: CloseReason): void {
     this.close(reason)
-  }
-
-  /** Hands what was held to the target, after its join. */
-  private handOverHeld (): void {
-    for (const message of this.#rareState?.parked?.stop() ?? []) this.sendHeld(message)
   }
 
   protected resumeReading (): void {
@@ -268,9 +263,11 @@ export abstract class BoundClient extends TargetMessages
     this.sendLeave(oldTarget, transferred)
     this.releaseTarget(oldTarget, oldBinding)
     this.applyChange(change)
-    this.join(false)
-    this.handOverHeld()
+    // First, because the new target may have stopped: then the messages are held anew.
+    const held = this.#rareState?.parked?.stop() ?? []
     if (this.#rareState !== undefined) this.#rareState.parked = undefined
+    this.join(false)
+    for (const message of held) this.sendHeld(message)
     this.relay.counters.connectionTransferred(this.pid, oldTarget.pid, target.pid)
     this.resumeReading()
   }

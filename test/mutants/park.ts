@@ -15,8 +15,10 @@ export const parkMutants: readonly Mutant[] = [
   {
     name: 'a successor gets the messages that waited before the join',
     file: client,
-    search: '    this.join(rejoined)\n    this.handOverHeld()\n',
-    replace: '    this.handOverHeld()\n    this.join(rejoined)\n',
+    search: '    this.join(rejoined)\n' +
+      '    for (const message of this.#rareState?.parked?.stop() ?? []) this.sendHeld(message)\n',
+    replace: '    for (const message of this.#rareState?.parked?.stop() ?? []) this.sendHeld(message)\n' +
+      '    this.join(rejoined)\n',
     suites
   },
   {

@@ -1,5 +1,6 @@
 // Connections whose target is a key, when its process ends.
 import t from 'tap'
+import { parseControl } from '../../../lib/connection/config.js'
 import { deferred } from '../../process/helpers.js'
 import { Lobby } from './visitors.js'
 import type { Target } from '../../../lib/process/entity.js'
@@ -101,24 +102,44 @@ t.test('stays with its process when a transfer finds the same one', async (t) =>
   t.match(transport.seen, { code: 1000 }, 'it is told of the end')
 })
 
+/** A process of another node that takes no more messages: its node has not told of its end yet. */
+const pid = '9@b.1' as Pid
+const stopped = {
+  pid,
+  congested: false,
+  accept: (topic: string) => topic !== 'ws.message',
+  subscribeToDrain () {},
+  unsubscribeFromDrain () {}
+} as unknown as Target
+const binding = { isRemote: true, attachConnection () {}, release () {} }
+
 t.test('keeps what it held when the next target takes no more messages', async (t) => {
   const lobby = new Lobby({ backoff: { initial: '1s', max: '1s', jitter: 0 } })
   const { transport, connection } = await lobby.visit()
   transport.send('crash')
   await lobby.rig.settle()
   connection.onMessage('one', 3)
-  const pid = '9@b.1' as Pid
-  const stopped = {
-    pid,
-    congested: false,
-    accept: (topic: string) => topic !== 'ws.message',
-    subscribeToDrain () {},
-    unsubscribeFromDrain () {}
-  } as unknown as Target
-  connection.rejoin(stopped, true, { isRemote: true, attachConnection () {}, release () {} })
+  connection.rejoin(stopped, true, binding)
   connection.targetEnded({ pid, reason: 'boom' })
   await lobby.rig.advance(1100)
   t.equal(lobby.mail[1], 'ws.join+rejoined,ws.message one')
+})
+
+t.test('keeps what it held when a transfer finds a target that takes no more', async (t) => {
+  const lobby = new Lobby({ backoff: { initial: '1s', max: '1s', jitter: 0 } })
+  const { transport, connection } = await lobby.visit()
+  transport.send('crash')
+  await lobby.rig.settle()
+  connection.onMessage('one', 3)
+  const parsed = parseControl({ target_pid: lobby.keyed.key('b') }, lobby.rig.settings)
+  if (!parsed.ok) throw new Error(parsed.problem)
+  const asked = { binding, waitsFor: 'node' as const, requestBinding () {}, release () {} }
+  const request = { change: parsed.value, call: undefined }
+  connection.applyRemoteControl(request, asked, { ok: true, value: stopped })
+  connection.targetEnded({ pid, reason: 'boom' })
+  await lobby.rig.advance(1100)
+  t.ok(lobby.mail.includes('ws.join+rejoined,ws.message one'), lobby.mail.join(' | '))
+  t.equal(connection.describe().target, lobby.keyed.peek('b'))
 })
 
 t.test('closes parked connections with 1011 when a key is refused', async (t) => {
