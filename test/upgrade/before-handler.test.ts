@@ -2,6 +2,7 @@
 import t from 'tap'
 import { answer, build, handshake, key, listen, open, raw, record } from '../helpers.js'
 import { codeOf, statusOf } from './support.js'
+import type { Process } from '../../types/processes.js'
 import type { WsRelayOptions } from '../../types/relay.js'
 
 interface Before {
@@ -157,26 +158,29 @@ t.test('refuses invalid upgrades before the handler', async (t) => {
     t.equal(runs, 1)
   })
 
-  await t.test('at maxConnections when the handler has finished', async (t) => {
-    const app = await build(t, { maxConnections: 1 })
-    const target = record(app)
-    const go: Array<() => void> = []
-    app.get('/', async (request, reply) => {
-      await new Promise<void>((resolve) => { go.push(resolve) })
-      reply.relay(target.pid)
+  for (const what of ['process', 'process of its own']) {
+    await t.test(`at maxConnections when the handler has replied with a ${what}`, async (t) => {
+      const app = await build(t, { maxConnections: 1 })
+      const target = record(app)
+      const go: Array<() => void> = []
+      app.get('/', async (request, reply) => {
+        await new Promise<void>((resolve) => { go.push(resolve) })
+        if (what === 'process') reply.relay(target.pid)
+        else reply.relay((self: Process) => self.serve({}))
+      })
+      const port = await listen(app)
+      const first = (await raw(t, port)).write(handshake())
+      const second = (await raw(t, port)).write(handshake())
+      while (go.length < 2) await new Promise(setImmediate)
+      for (const resolve of go) resolve()
+      const texts = await Promise.all([first.until(/\r\n\r\n/), second.until(/\r\n\r\n/)])
+      const [up, refused] = texts.sort()
+      t.equal(statusOf(up), 101)
+      t.equal(statusOf(refused), 503)
+      t.match(refused, /^retry-after: \d+\r$/m)
+      t.equal(app.processes.stats().alive, what === 'process' ? 2 : 3)
     })
-    const port = await listen(app)
-    const first = (await raw(t, port)).write(handshake())
-    const second = (await raw(t, port)).write(handshake())
-    while (go.length < 2) await new Promise(setImmediate)
-    for (const resolve of go) resolve()
-    const texts = await Promise.all([first.until(/\r\n\r\n/), second.until(/\r\n\r\n/)])
-    const [up, refused] = texts.sort()
-    t.equal(statusOf(up), 101)
-    t.equal(statusOf(refused), 503)
-    t.match(refused, /^retry-after: \d+\r$/m)
-    t.equal(app.processes.stats().alive, 2)
-  })
+  }
 
   await t.test('at maxHandshakes', async (t) => {
     const app = await build(t, { maxHandshakes: 1 })

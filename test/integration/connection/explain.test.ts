@@ -1,5 +1,6 @@
 // `processes.explain` of connections, over real sockets.
 import t from 'tap'
+import { frameOf } from '../../client-frames.js'
 import { build, handshake, listen, raw, until } from '../../helpers.js'
 import { joined, start } from './support.js'
 import type { FastifyInstance } from 'fastify'
@@ -177,15 +178,17 @@ t.test('a trace shows the messages of a client, and those to it', async (t) => {
   const events: TraceEvent[] = []
   rig.processes.trace(pid, { payloads: true }, (event) => { events.push(event) })
   peer.text('hello')
-  await target.until('ws.message')
+  peer.write(frameOf(2, Buffer.from([1, 2])))
+  await target.until('ws.message', 2)
   rig.processes.send(pid, 'ws.send', { data: 'welcome' })
   rig.processes.send(pid, 'ws.unknown' as 'ws.close')
   rig.processes.exit(pid)
   t.match(events, [
     { type: 'client', pid, bytes: 5, binary: false, payload: Buffer.from('hello') },
+    { type: 'client', pid, bytes: 2, binary: true, payload: Buffer.from([1, 2]) },
     { type: 'received', topic: 'ws.send', payload: { data: 'welcome' }, mailbox: 0 },
     { type: 'refused', topic: 'ws.unknown' },
     { type: 'ended', reason: 'shutdown' }
   ])
-  t.equal(events.length, 4)
+  t.equal(events.length, 5)
 })
