@@ -43,15 +43,20 @@ export interface Offer {
   readonly resumesBefore: number
 }
 
+/** A server, as far as offers need it. */
+interface ResumingServer {
+  readonly sessions: { readonly resumes: number }
+}
+
 const resumeShape =
   /^([\w-]{1,64})\.([a-z0-9]{1,16})\.([1-9]\d{0,15})\.([\w-]{22})\.(0|[1-9]\d{0,15})$/
 
 /**
  * Takes the entries of this package off a request, before any hook sees them: a token must not
  * reach a log. The handler finds the protocols of the application only.
- * @param resumes that the server has granted so far
+ * @param server with the number of resumes that it has granted so far. Not read without an offer
  */
-export function takeOffer (request: IncomingMessage, resumes: number): void {
+export function takeOffer (request: IncomingMessage, server: ResumingServer): void {
   const { headers, rawHeaders } = request
   const offered = headers[header]
   if (typeof offered !== 'string' || !offered.includes('ws-relay')) return
@@ -62,7 +67,7 @@ export function takeOffer (request: IncomingMessage, resumes: number): void {
   removeFromRaw(rawHeaders)
   // A client that does not speak the protocol cannot resume.
   if (!own.includes(relayProtocol)) return
-  const offer: Offer = { resume: resumeIn(own), resumesBefore: resumes }
+  const offer: Offer = { resume: resumeIn(own), resumesBefore: server.sessions.resumes }
   Object.assign(request, { [ofRequest]: offer })
 }
 

@@ -156,7 +156,7 @@ export class Dispatcher {
   #routeThrough (arrival: Arrival, response: ServerResponse, routing: Routing): void {
     const { handshake, handshake: { request, socket } } = arrival
     stripHeader(response)
-    takeOffer(request, this.#relay.sessions.resumes)
+    takeOffer(request, this.#relay)
     handshake.setResponse(response)
     if (this.#otherListeners(arrival) <= 0) routing(request, response)
     else if (!routeIfKnown(routing, request, response, socket)) {

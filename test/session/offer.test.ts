@@ -5,6 +5,7 @@ import { offerOf, relayProtocol, takeOffer } from '../../lib/session/offer.js'
 
 const mac = 'abcdefghijklmnopqrstuv'
 const token = `node-1.k3x.42.${mac}`
+const server = { sessions: { resumes: 0 } }
 
 /** A request with these values of `Sec-WebSocket-Protocol`. */
 function requestWith (...values: string[]): IncomingMessage {
@@ -20,7 +21,7 @@ t.test('leaves a request alone when it has no entry of the protocol', async (t) 
   for (const values of [[], ['chat, news'], ['my-ws-relay']]) {
     const request = requestWith(...values)
     const before = structuredClone([request.headers, request.rawHeaders])
-    takeOffer(request, 0)
+    takeOffer(request, { get sessions (): never { return t.fail('sessions are made') as never } })
     t.same([request.headers, request.rawHeaders], before)
     t.equal(offerOf(request), undefined)
   }
@@ -28,7 +29,7 @@ t.test('leaves a request alone when it has no entry of the protocol', async (t) 
 
 t.test('takes its entries off the headers', async (t) => {
   const request = requestWith(`${relayProtocol}, resume.ws-relay.${token}.7, chat`, 'news')
-  takeOffer(request, 3)
+  takeOffer(request, { sessions: { resumes: 3 } })
   t.equal(request.headers['sec-websocket-protocol'], 'chat, news')
   t.same(request.rawHeaders, [
     'Host', 'relay.test', 'Sec-WebSocket-Protocol', 'chat', 'Sec-WebSocket-Protocol', 'news'
@@ -44,7 +45,7 @@ t.test('takes its entries off the headers', async (t) => {
 
 t.test('removes the header when nothing else was offered', async (t) => {
   const request = requestWith(relayProtocol)
-  takeOffer(request, 0)
+  takeOffer(request, server)
   t.notOk('sec-websocket-protocol' in request.headers)
   t.same(request.rawHeaders, ['Host', 'relay.test'])
   t.same(offerOf(request), { resume: undefined, resumesBefore: 0 })
@@ -52,14 +53,14 @@ t.test('removes the header when nothing else was offered', async (t) => {
 
 t.test('ignores a token without the protocol, and removes it', async (t) => {
   const request = requestWith(`resume.ws-relay.${token}.0, chat`)
-  takeOffer(request, 0)
+  takeOffer(request, server)
   t.equal(request.headers['sec-websocket-protocol'], 'chat')
   t.equal(offerOf(request), undefined)
 })
 
 t.test('takes an offer off a request without raw headers', async (t) => {
   const request = { headers: { 'sec-websocket-protocol': relayProtocol } } as IncomingMessage
-  takeOffer(request, 0)
+  takeOffer(request, server)
   t.same(request.headers, {})
   t.same(offerOf(request), { resume: undefined, resumesBefore: 0 })
 })
@@ -74,7 +75,7 @@ t.test('tells an entry that cannot be read', async (t) => {
   ]
   for (const entry of entries) {
     const request = requestWith(`${relayProtocol}, ${entry}`)
-    takeOffer(request, 0)
+    takeOffer(request, server)
     t.same(offerOf(request), { resume: 'malformed', resumesBefore: 0 }, entry)
   }
 })
