@@ -150,7 +150,7 @@ export abstract class BoundClient extends TargetMessages
     this.target = target
     this.watchTarget()
     this.join(rejoined)
-    for (const message of this.#rareState?.parked?.stop() ?? []) this.sendHeld(message)
+    for (const message of this.rareState.parked!.stop()) this.sendHeld(message)
     this.relay.counters.connectionRejoined(this.pid, from, target.pid)
     this.resumeReading()
   }

@@ -16,8 +16,8 @@ export const parkMutants: readonly Mutant[] = [
     name: 'a successor gets the messages that waited before the join',
     file: client,
     search: '    this.join(rejoined)\n' +
-      '    for (const message of this.#rareState?.parked?.stop() ?? []) this.sendHeld(message)\n',
-    replace: '    for (const message of this.#rareState?.parked?.stop() ?? []) this.sendHeld(message)\n' +
+      '    for (const message of this.rareState.parked!.stop()) this.sendHeld(message)\n',
+    replace: '    for (const message of this.rareState.parked!.stop()) this.sendHeld(message)\n' +
       '    this.join(rejoined)\n',
     suites
   },

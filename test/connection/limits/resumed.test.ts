@@ -109,6 +109,19 @@ t.test('reads no more when controls have used up the bytes', async (t) => {
   t.match(session.describe(), { limited: false, paused: false })
 })
 
+t.test('hands on what was read before the end, controls or not', async (t) => {
+  const session = new ModelSession({ limit: { bytes: '10B/s', burst: 3 } })
+  await session.settle()
+  for (let i = 0; i < 20; i++) session.acknowledge()
+  session.send('a')
+  await session.settle()
+  t.match(session.describe(), { limited: true, messages: 0 })
+  session.rig.processes.exit(session.pid)
+  await session.settle()
+  t.strictSame(session.received, ['a'])
+  t.equal(session.isOpen, false)
+})
+
 t.test('does not count controls as messages', async (t) => {
   const session = new ModelSession({ limit: { messages: '2/h', burst: 3600, over: 'close' } })
   await session.settle()
