@@ -111,20 +111,6 @@ export const keyMutants: readonly Mutant[] = [
     suites: ofClients
   },
   {
-    name: 'late visitors get what was held before the mail of the process',
-    file: 'connection/park/parked-target.ts',
-    search: '[...this.#unread, ...this.#messages]',
-    replace: '[...this.#messages, ...this.#unread]',
-    suites: ofClients
-  },
-  {
-    name: 'a client whose leave was not taken is joined to the next process',
-    file: 'process/keyed/instance.ts',
-    search: "else if (topic === 'ws.leave') clients.delete(from)",
-    replace: "else if (topic === '') clients.delete(from)",
-    suites: ofClients
-  },
-  {
     name: 'a transfer to the process that has the client leaves and joins it',
     file: 'connection/bound-client.ts',
     search: 'if (answer.value.pid === this.target.pid) {',

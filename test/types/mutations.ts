@@ -166,8 +166,8 @@ export const mutations: readonly Mutation[] = [
     'lib/connection/target/target-messages.ts',
     {
       name: 'relay: ws.join lacks a field',
-      search: '      metadata: this.#metadata,\n      ...rejoined &&',
-      replace: '      ...rejoined &&'
+      search: '      : { client_pid: this.pid, metadata: this.#metadata }',
+      replace: '      : { client_pid: this.pid }'
     },
     {
       name: 'relay: ws.leave lacks a field',
@@ -181,8 +181,8 @@ export const mutations: readonly Mutation[] = [
     },
     {
       name: 'relay: ws.message of another type',
-      search: "type: 'text', data: data.toString()",
-      replace: "type: 'text', data"
+      search: "type: 'text', data, metadata",
+      replace: "type: 'text', data: Buffer.from(data), metadata"
     }
   ),
   ...inFile('lib/connection/connection.ts', {

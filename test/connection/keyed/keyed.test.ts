@@ -197,6 +197,24 @@ t.test('joins clients to the next process when one stops before their join', asy
   t.equal(lobby.rig.relay.counters.parked, 0)
 })
 
+t.test('hands on the mail of the process before what was held since', async (t) => {
+  const lobby = new Lobby()
+  const first = await lobby.visit()
+  await lobby.rig.settle()
+  const { promise, resolve } = deferred()
+  lobby.load = () => promise
+  first.transport.send('stop')
+  const late = lobby.bind('@room/a')
+  late.transport.send('one')
+  await lobby.rig.settle()
+  t.match(late.connection.describe(), { parked: true })
+  // As a session reads one message on each of its sockets.
+  late.connection.onMessage('two', 3)
+  resolve()
+  await lobby.rig.settle()
+  t.equal(lobby.mail[1], 'ws.join,ws.message one,ws.message two')
+})
+
 t.test('joins late clients also where clients of a failed process do not wait', async (t) => {
   const lobby = new Lobby({ park: 0 })
   const first = await lobby.visit()
