@@ -1,5 +1,6 @@
 // Which binary the package loads. It is copied to a folder in which files stand for binaries.
-import { copyFileSync } from 'node:fs'
+import { copyFileSync, writeFileSync } from 'node:fs'
+import { constants } from 'node:os'
 import { basename, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import t, { type Test } from 'tap'
@@ -75,4 +76,27 @@ t.test('says once that a broken binary cannot be used, and works without it', as
   }])
   t.equal(lines.length, 1)
   t.equal(processes.stats().connections.nativeSender, false)
+})
+
+t.test('says why io_uring cannot be used, and works without it', async (t) => {
+  const binary = (errno: number): string => `export function loadBinary () {
+    return { sendMany () {}, openRing () { return ${errno} } }
+  }`
+  t.teardown(() => { delete process.env.WS_RELAY_IO_URING })
+  const load = async (isAsked: boolean, errno: number) => {
+    process.env.WS_RELAY_IO_URING = isAsked ? '1' : ''
+    const folder = t.testdir({ [`${isAsked}-${errno}`]: {} })
+    const at = join(folder, `${isAsked}-${errno}`)
+    for (const name of ['package.json', 'index.js']) {
+      copyFileSync(join(root, 'native', name), join(at, name))
+    }
+    writeFileSync(join(at, 'binary.js'), binary(errno))
+    return await loadNative({}, () => import(pathToFileURL(join(at, 'index.js')).href))
+  }
+  const { EPERM } = constants.errno
+  t.strictSame(Object.keys(await load(false, EPERM)), ['sendMany'], 'it is not asked for')
+  t.strictSame(Object.keys(await load(true, 0)), ['sendMany'])
+  const refused = await load(true, EPERM)
+  t.type(refused.sendMany, 'function')
+  t.match(refused.err, { message: 'io_uring_setup failed: EPERM', code: 'EPERM' })
 })

@@ -1,6 +1,6 @@
 // Sending by io_uring: the results are those of one system call for each socket.
 import { once } from 'node:events'
-import { readdirSync, readlinkSync } from 'node:fs'
+import { closeSync, readdirSync, readlinkSync } from 'node:fs'
 import { constants } from 'node:os'
 import { join } from 'node:path'
 import { Worker } from 'node:worker_threads'
@@ -40,6 +40,17 @@ async function receive ({ client }: Pair, length: number): Promise<string> {
     else text += bytes.toString()
   }
   return text
+}
+
+/** The descriptors of the rings of this process. */
+function openRings (): number[] {
+  return readdirSync('/proc/self/fd').map(Number).filter((fd) => {
+    try {
+      return readlinkSync(`/proc/self/fd/${fd}`).includes('io_uring')
+    } catch {
+      return false // The descriptor of this listing is closed again.
+    }
+  })
 }
 
 t.test('sends on more sockets than the queue of the kernel has room for', { skip }, async (t) => {
@@ -98,17 +109,7 @@ t.test('does not wait for a full socket, and reports each error', { skip }, asyn
 })
 
 t.test('a thread closes its ring when it ends', { skip }, async (t) => {
-  const openRings = (): number => {
-    const targets = readdirSync('/proc/self/fd').map((fd) => {
-      try {
-        return readlinkSync(`/proc/self/fd/${fd}`)
-      } catch {
-        return '' // The descriptor of this listing is closed again.
-      }
-    })
-    return targets.filter((target) => target.includes('io_uring')).length
-  }
-  const before = openRings()
+  const before = openRings().length
   for (let i = 0; i < 3; i++) {
     const worker = new Worker(`
       const { parentPort } = require('node:worker_threads')
@@ -119,9 +120,26 @@ t.test('a thread closes its ring when it ends', { skip }, async (t) => {
     `, { eval: true })
     const [errno] = await once(worker, 'message') as [number]
     t.equal(errno, 0)
-    t.equal(openRings(), before + 1)
+    t.equal(openRings().length, before + 1)
     worker.postMessage('end')
     await once(worker, 'exit')
-    t.equal(openRings(), before)
+    t.equal(openRings().length, before)
+  }
+})
+
+// The last one: from then on there is no ring.
+t.test('makes a system call for each socket when the ring fails', { skip }, async (t) => {
+  const open = await Pairs.open(t)
+  const pairs: Pair[] = []
+  for (let i = 0; i < 5; i++) pairs.push(await open.connect())
+  const [ring] = openRings()
+  closeSync(ring)
+  for (const text of ['a', 'b']) {
+    t.same(send(pairs.map(({ socket }) => [descriptorOf(socket), text])), [1, 1, 1, 1, 1])
+  }
+  for (const pair of pairs) {
+    t.equal(await receive(pair, 2), 'ab')
+    pair.socket.destroy()
+    pair.client.destroy()
   }
 })
