@@ -28,6 +28,11 @@ export class Received {
     this.#answer = 'none'
   }
 
+  /** Called before the close frame, which no answer may follow. */
+  stopAnswering (): void {
+    this.#answer = 'none'
+  }
+
   sendAck (writer: MessageWriter, written?: () => void): void {
     this.#messages = this.#bytes = 0
     writer.sendEncoded(ackFrame(this.count), written)

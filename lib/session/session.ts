@@ -207,6 +207,7 @@ export class Session extends SessionWriter implements Transport, TransportEvents
     this.host.cancel(this)
     if (this.isAway) this.host.sessionEnded(this, reason)
     this.releaseKept()
+    this.#received.stopAnswering()
     this.#cut(reason)
     this.#isClosed = true
     if (this.#openTransports === 0) this.#events.onTransportClose()
@@ -242,7 +243,8 @@ export class Session extends SessionWriter implements Transport, TransportEvents
     }
     const isRead = this.#events.onMessage(message, length)
     const isDue = this.#received.countMessage(bytes)
-    if (isDue && !this.isAway) this.#received.sendAck(this.socketWriter)
+    // No data frame follows a close frame (RFC 6455 section 5.5.1).
+    if (isDue && !this.isAway && !this.#isClosed) this.#received.sendAck(this.socketWriter)
     if (!isRead && this.#state === 'open') this.host.schedule(this, ackInterval)
     return isRead
   }

@@ -34,6 +34,25 @@ t.test('answers pings once per write, with the number of the last moment', async
   t.same(socket.takeLog(), [])
 })
 
+t.test('acknowledges nothing after the close frame', async (t) => {
+  const { socket, connection } = new FakeServer().start()
+  for (let i = 0; i < 63; i++) socket.text('a')
+  connection.onMessage = () => {
+    connection.end(closeCodes.clientTooSlow)
+    return true
+  }
+  socket.text('a')
+  t.same(socket.takeLog(), ['(closed: slow)'])
+})
+
+t.test('answers no ping after the close frame', async (t) => {
+  const { socket, connection } = new FakeServer().start()
+  for (let i = 0; i < 2; i++) socket.text('\u0000p')
+  connection.end(closeCodes.clientTooSlow)
+  socket.taken()
+  t.same(socket.takeLog(), ['\u0000a0', '(closed: slow)'])
+})
+
 t.test('answers a ping on a new socket when the last answer was lost', async (t) => {
   const server = new FakeServer()
   const { socket, token } = server.start()
