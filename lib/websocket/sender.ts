@@ -279,7 +279,8 @@ export class Sender implements MessageWriter {
       this.#socket.write(chunk.subarray(taken), written && this.#doneWith(written))
       this.#socketMayHoldBytes = this.#socket.writableLength > 0
     }
-    if (!this.#socketMayHoldBytes) this.#onWritten = written
+    // Moved, because Node still calls back for the rest: callbacks of later frames are not for it.
+    if (!this.#socketMayHoldBytes) this.#onWritten = written?.splice(0)
     // A DeflatingSender is never batched, so these are all bytes that wait.
     if (this.#socketMayHoldBytes || this.#isAwaited()) return false
     this.#isScheduled = false

@@ -64,7 +64,7 @@ export const nativeMutants: readonly Mutant[] = [
   {
     name: 'callbacks run while the batch is being sent',
     file: 'websocket/sender.ts',
-    search: 'if (!this.#socketMayHoldBytes) this.#onWritten = written',
+    search: 'if (!this.#socketMayHoldBytes) this.#onWritten = written?.splice(0)',
     replace: 'if (!this.#socketMayHoldBytes && written !== undefined) this.#callWritten(written)',
     suites
   }

@@ -135,6 +135,24 @@ t.test('leaves the rest of a chunk to the socket, in order', async (t) => {
   t.equal(sender.sentByBatch + socket.bytesWritten, 22)
 })
 
+t.test('calls back for a frame when it is taken, not when the rest before it is', async (t) => {
+  const limits = [5, 3]
+  const { sendMany } = recorder(() => limits.shift()!)
+  const { peers: [first, { sender, socket, client }] } = await build(t, sendMany, 2)
+  const written: string[] = []
+  first.sender.sendEncoded(Buffer.from('first'), () => {
+    socket.cork()
+    sender.sendEncoded(Buffer.from(' later'), () => { written.push('later') })
+  })
+  sender.sendEncoded(Buffer.from('second'), () => { written.push('second') })
+  await turn()
+  await turn()
+  t.strictSame(written, [], 'the socket is corked')
+  socket.uncork()
+  t.equal(await received(client, 12), 'second later')
+  t.strictSame(written, ['second', 'later'])
+})
+
 t.test('does not send while the socket has bytes of its own, or is ending', async (t) => {
   const { sendMany, calls } = recorder()
   const { peers, flusher } = await build(t, sendMany, 4)
