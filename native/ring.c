@@ -62,8 +62,9 @@ int ring_open(ring** opened) {
     free(ring);
     return problem;
   }
-  /* Kernels before 5.4 need two mappings: they are not supported. */
-  if ((params.features & IORING_FEAT_SINGLE_MMAP) == 0) {
+  /* Kernels before 5.6 do not know IORING_OP_SEND, and fail each request. Later ones have one
+   * mapping for both queues. */
+  if ((params.features & IORING_FEAT_RW_CUR_POS) == 0) {
     ring_close(ring);
     return ENOSYS;
   }
