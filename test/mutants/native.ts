@@ -62,6 +62,20 @@ export const nativeMutants: readonly Mutant[] = [
     suites
   },
   {
+    name: 'a sender that was served by the batch is never scheduled again',
+    file: 'websocket/sender.ts',
+    search: "    this.#isScheduled = false\n    this.#backlog = 'empty'\n",
+    replace: "    this.#backlog = 'empty'\n",
+    suites
+  },
+  {
+    name: 'a sender that was served by the batch writes nothing by itself any more',
+    file: sender,
+    search: "if (this.#batchState === 'sent') this.#batchState = 'none'",
+    replace: "if (this.#batchState === 'sent') this.#batchState = 'sent'",
+    suites
+  },
+  {
     name: 'callbacks run while the batch is being sent',
     file: 'websocket/sender.ts',
     search: 'if (!this.#socketMayHoldBytes) this.#onWritten = written?.splice(0)',

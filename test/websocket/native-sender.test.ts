@@ -177,6 +177,45 @@ t.test('does not send while the socket has bytes of its own, or is ending', asyn
   t.equal(await received(ended.client, 3), 'end')
 })
 
+t.test('sends in each turn what nobody waits for, also without the batch', async (t) => {
+  const { sendMany, calls } = recorder()
+  const { peers: [{ sender, client }] } = await build(t, sendMany)
+  const large = 'x'.repeat(65 * 1024)
+  for (const text of ['a', 'b', large, 'c']) {
+    sender.sendEncoded(Buffer.from(text))
+    await turn()
+  }
+  t.equal(calls.length, 3, 'one was too large')
+  t.equal(await received(client, large.length + 3), `ab${large}c`)
+})
+
+t.test('sends the pong that was late when the batch has made room', async (t) => {
+  const { sendMany } = recorder()
+  const { peers: [{ sender, client }] } = await build(t, sendMany)
+  sender.sendEncoded(Buffer.from('frame'))
+  sender.latePong = Buffer.from('pong')
+  await turn()
+  await turn()
+  t.equal(await received(client, 9), 'framepong')
+})
+
+t.test('forgets that bytes had to wait when the kernel has taken all since', async (t) => {
+  const { sendMany } = recorder()
+  const { peers: [{ sender, socket, client }] } = await build(t, sendMany)
+  let sent = 0
+  for (; socket.writableLength === 0; sent += 5000) {
+    sender.sendEncoded(Buffer.alloc(5000, 'x'))
+    await turn()
+  }
+  t.equal(sender.allowsBurst(1), false, 'bytes of an earlier turn wait')
+  await received(client, sent)
+  // So few bytes are written without a `drain` of the socket.
+  while (socket.writableLength > 0) await turn()
+  sender.sendEncoded(Buffer.from('x'))
+  await turn()
+  t.equal(sender.allowsBurst(1), true)
+})
+
 t.test('waits while the kernel takes no more, and keeps the order', async (t) => {
   const { sendMany } = recorder()
   const { peers: [{ sender, client, socket }] } = await build(t, sendMany)
