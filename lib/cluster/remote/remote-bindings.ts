@@ -75,6 +75,13 @@ class Binding implements ExitListener {
     return unread
   }
 
+  /** The connection finds them at the exit, and hands them on. */
+  moveUnreadTo (exit: Exit): void {
+    const unread = this.takeUnread()
+    if (unread.length === 0) return
+    recordUnreadJoins(exit, { has: () => true, mailOf: () => unread })
+  }
+
   /** If the other node has not answered yet, the exit of the target is the answer. */
   targetEnded (exit: TargetExit): void {
     this.remoteTarget?.release()
@@ -191,16 +198,14 @@ export class RemoteBindings {
 
   /** The target of a connection of this node has ended. */
   receiveDown (peer: Peer, frame: Frame): boolean {
-    const unread = this.#findByRef(peer, frame.ref)!.takeUnread()
-    const binding = this.#remove(peer, frame.ref)!
+    const binding = this.#findByRef(peer, frame.ref)!
     const lost: Exit = { pid: binding.target, reason: 'noconnection' }
     // The node of the target sent this frame, so that node is not lost. A reason 'noconnection' in
     // it was given by a user's code: it counts as 'error'.
     const isMisleading = frame.text === lost.reason
     const exit = exitOf(isMisleading ? { ...frame, text: 'error' } : frame, binding.target)
-    if (exit !== undefined && unread.length > 0) {
-      recordUnreadJoins(exit, { has: () => true, mailOf: () => unread })
-    }
+    if (exit !== undefined) binding.moveUnreadTo(exit)
+    this.#remove(peer, frame.ref)
     this.#context.guard(() => { binding.targetEnded(exit ?? lost) })
     return exit !== undefined
   }

@@ -46,6 +46,12 @@ class Visitor {
     return at.accept('ws.message', { client_pid: client, ...content, metadata }, client, 1, call)
   }
 
+  /** Sends a message that arrives. */
+  sendNow (): void {
+    this.send()
+    this.arrive()
+  }
+
   /** Delivers all frames. Those for a binding that is gone are of the router. */
   arrive (): void {
     const { nodes, nodes: { a, b } } = this.scene
@@ -59,6 +65,13 @@ class Visitor {
   end (reason = 'normal'): void {
     const { nodes, target } = this.scene
     nodes.b.local.end(target, reason)
+  }
+
+  /** The process ends, and its node has sent the mail back. The exit is still to come. */
+  endReturning (): void {
+    const { nodes } = this.scene
+    this.end()
+    nodes.deliverTo(nodes.a)
   }
 
   get exits (): readonly Exit[] {
@@ -106,8 +119,7 @@ t.test('returns the mail of a client that nobody has joined, as it was sent', as
 t.test('returns messages that were under way when the process ended, in order', async (t) => {
   const visitor = await Visitor.come()
   const { nodes, at } = visitor.scene
-  visitor.send()
-  visitor.arrive()
+  visitor.sendNow()
   visitor.send()
   visitor.tell('ws.suspend')
   visitor.end()
@@ -135,17 +147,14 @@ t.test('returns messages of a client whose join was under way', async (t) => {
 t.test('keeps messages that a stopping process refuses, and pauses the client', async (t) => {
   const visitor = await Visitor.come()
   const { nodes, at } = visitor.scene
-  visitor.send()
-  visitor.arrive()
+  visitor.sendNow()
   nodes.b.local.refuses = true
   visitor.send()
-  visitor.send()
-  visitor.arrive()
+  visitor.sendNow()
   t.ok(at.congested)
   t.strictSame(visitor.refused, [0, 0])
   visitor.end()
-  visitor.send()
-  visitor.arrive()
+  visitor.sendNow()
   t.equal(visitor.texts, '1,2,3,4')
   t.strictSame(visitor.refused, [0, 0])
 })
@@ -193,11 +202,9 @@ t.test('counts an event that a stopping process refuses, and pauses at one if it
 t.test('counts messages that have come back to a client that leaves', async (t) => {
   const visitor = await Visitor.come()
   const { nodes, target, who } = visitor.scene
+  visitor.sendNow()
   visitor.send()
-  visitor.arrive()
-  visitor.send()
-  visitor.end()
-  nodes.deliverTo(nodes.a)
+  visitor.endReturning()
   visitor.tell('ws.leave')
   nodes.a.unit.unbind(target, who)
   visitor.arrive()
@@ -209,10 +216,8 @@ t.test('counts messages that have come back to a client that leaves', async (t) 
 t.test('reports a lost node to a client whose messages are coming back', async (t) => {
   const visitor = await Visitor.come()
   const { nodes } = visitor.scene
-  visitor.send()
-  visitor.arrive()
-  visitor.end()
-  nodes.deliverTo(nodes.a)
+  visitor.sendNow()
+  visitor.endReturning()
   nodes.resetChannel()
   t.match(visitor.exits, [{ reason: 'noconnection' }])
   t.strictSame(visitor.refused, [1, 0])
@@ -223,8 +228,7 @@ t.test('reports a lost node to a client whose messages are coming back', async (
 t.test('closes while messages are coming back', async (t) => {
   const visitor = await Visitor.come()
   const { nodes } = visitor.scene
-  visitor.send()
-  visitor.arrive()
+  visitor.sendNow()
   visitor.end()
   nodes.b.unit.announceClosing([nodes.b.peer])
   visitor.arrive()
@@ -293,19 +297,31 @@ t.test('takes nothing back before the other node has answered the bind', async (
   t.notOk(a.peer.sent.some(({ type }) => type === frameTypes.sendingStopped))
 })
 
-t.test('returns nothing to a node that does not take it', async (t) => {
+t.test('returns nothing to a node that does not take it, and counts it', async (t) => {
   const visitor = await Visitor.come()
   const { nodes: { a, b }, target } = visitor.scene
-  visitor.send()
   b.peer.sent.length = a.peer.sent.length = 0
   b.unit.removeIncoming(b.peer, 1)
   receive(b, frame({ type: frameTypes.bind, ref: 1, to: Number(target.split('@')[0]) }))
+  visitor.tell('ws.join')
+  visitor.sendNow()
   b.local.refuses = true
-  const message = { type: frameTypes.clientMessage, ref: 1, from: 1, ...encodePayload('x') }
-  receive(b, frame(message))
+  visitor.sendNow()
   t.strictSame(visitor.refused, [0, 1])
   visitor.end()
+  t.strictSame(visitor.refused, [0, 2], 'one was in the mailbox')
   const types = b.peer.sent.map(({ type }) => type)
-  t.strictSame(types, [frameTypes.bound, frameTypes.down])
+  t.strictSame(types, [frameTypes.down])
   t.ok(handsMailOn({ pid: target, reason: 'x' }) === false)
+})
+
+t.test('counts messages that have come back when the exit is garbage', async (t) => {
+  const visitor = await Visitor.come()
+  const { nodes: { a } } = visitor.scene
+  visitor.sendNow()
+  visitor.endReturning()
+  t.equal(receive(a, frame({ type: frameTypes.down, ref: 1, kind: 9 })), false)
+  t.match(visitor.exits, [{ reason: 'noconnection' }])
+  t.strictSame(visitor.back, [])
+  t.strictSame(visitor.refused, [1, 0])
 })
