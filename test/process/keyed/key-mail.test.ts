@@ -3,27 +3,26 @@ import t from 'tap'
 import { slow } from './rooms.js'
 import { pid, Suburb, there } from './suburb.js'
 
-t.test('calls the next process when one has stopped meanwhile', async (t) => {
-  const house = await Suburb.withRemote()
-  const { processes, keyed } = house
-  const call = processes.call(keyed.key('a'), 'ask')
-  await house.told({})
-  house.steps = [undefined]
-  house.sent[1].call!.reject(new Error('it is stopping'))
-  await house.settle()
-  t.equal(await call, 'a')
-})
-
-t.test('calls the next process when the stop and the refusal are told in one turn', async (t) => {
-  const house = await Suburb.withRemote()
-  const { processes, keyed } = house
-  const call = processes.call(keyed.key('a'), 'ask')
-  house.steps = [undefined]
-  house.asked.at(-1)!.answer(undefined)
-  house.sent[1].call!.reject(new Error('it is stopping'))
-  await house.settle()
-  t.equal(await call, 'a')
-})
+const stops: Record<string, (house: Suburb) => Promise<void> | undefined> = {
+  'one has stopped meanwhile': async (house) => { await house.told({}) },
+  'the stop and the refusal are told in one turn': (house) => {
+    house.asked.at(-1)!.answer(undefined)
+    return undefined
+  }
+}
+for (const [what, stop] of Object.entries(stops)) {
+  t.test(`calls the next process when ${what}`, async (t) => {
+    const house = await Suburb.withRemote()
+    const { processes, keyed } = house
+    const call = processes.call(keyed.key('a'), 'ask')
+    const stopped = stop(house)
+    if (stopped !== undefined) await stopped
+    house.steps = [undefined]
+    house.sent[1].call!.reject(new Error('it is stopping'))
+    await house.settle()
+    t.equal(await call, 'a')
+  })
+}
 
 t.test('rejects a call that the known process refuses', async (t) => {
   const house = await Suburb.withRemote()
