@@ -1,14 +1,12 @@
 // The environment of random histories of rooms that fail: names, rooms and connections.
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
-import { parseConfig } from '../../../lib/connection/config.js'
-import { Connection } from '../../../lib/connection/connection.js'
 import { asTarget } from '../../../lib/process/entity.js'
 import { normalizeOptions } from '../../../lib/registration/options.js'
 import { UpgradeServer } from '../../../lib/registration/upgrade-server.js'
 import { buildRuntime } from '../../process/helpers.js'
 import { ManualClock } from '../clock.js'
 import { equal } from '../suite.js'
-import { checkNothingRemains, MemoryClient, SessionClient, settle } from './park-clients.js'
+import { checkNothingRemains, makeConnection, settle } from './park-clients.js'
 import { ModelledConnection } from './park-model.js'
 import { Room } from './park-rooms.js'
 import type { Runtime } from '../../../lib/process/runtime.js'
@@ -19,8 +17,6 @@ import type { Processes } from '../../../types/processes.js'
 import type { Step } from './park-steps.js'
 
 const names = ['a', 'b']
-/** The place of the client that counts messages and comes back. */
-const sessionAt = 2
 const mailboxLimit = 8
 const closeTimeout = 50
 /** Milliseconds over which a drain closes the connections. */
@@ -155,22 +151,9 @@ export class ParkBench {
     const target = asTarget(this.runtime.processTable.findEntity(names[name]))
     if (!target.ok) return
     const header = { target_pid: names[name], ...park && { on_target_exit: 'park', park } }
-    const parsed = parseConfig(header, this.#route)
-    if (!parsed.ok) throw new Error(parsed.problem)
-    const { clock, relay } = this
-    const client = of === sessionAt
-      ? new SessionClient(relay, this.#route)
-      : new MemoryClient(clock)
-    const connection = new Connection({
-      relay,
-      transport: client.transport,
-      settings: this.#route,
-      target: target.value,
-      config: parsed.value
-    })
-    client.open(connection.pid)
+    const { connection, client } = makeConnection(this, this.#route, of, target.value, header)
     const roomOf = (pid: Pid): Room => this.#rooms.find((room) => room.pid === pid)!
-    const modelled = new ModelledConnection(connection, client, clock, roomOf)
+    const modelled = new ModelledConnection(connection, client, this.clock, roomOf)
     if (park !== undefined) modelled.policy = { name: names[name], time: park }
     if (this.#drain !== undefined) modelled.underWay.add('shutdown')
     this.#connections.push(modelled)

@@ -1,4 +1,6 @@
 // Clients of one history: one without a network, and one that counts messages and comes back.
+import { parseConfig } from '../../../lib/connection/config.js'
+import { Connection } from '../../../lib/connection/connection.js'
 import { Session } from '../../../lib/session/session.js'
 import { serialOf } from '../../../lib/cluster/context.js'
 import { WebSocketTransport } from '../../../lib/websocket/transport.js'
@@ -7,6 +9,7 @@ import { held } from '../../process/helpers.js'
 import { ticks } from '../clock.js'
 import { ModelClient } from '../resume/resume-client.js'
 import { equal } from '../suite.js'
+import type { Target } from '../../../lib/process/entity.js'
 import type { Transport } from '../../../lib/connection/transport.js'
 import type { RouteSettings } from '../../../lib/registration/options.js'
 import type { ResumeSettings } from '../../../lib/registration/resume-options.js'
@@ -41,7 +44,7 @@ export interface ParkClient {
   move (): void
 }
 
-export class MemoryClient implements ParkClient {
+class MemoryClient implements ParkClient {
   readonly transport: MemoryTransport
   isConnected = true
 
@@ -136,6 +139,23 @@ export class SessionClient implements ParkClient {
     this.#client.link!.moveUp()
     this.#client.link!.moveDown()
   }
+}
+
+/** The place of the client that counts messages and comes back. */
+const sessionAt = 2
+
+/** Makes the connection of the client with this number. It is not open yet. */
+export function makeConnection (
+  { clock, relay }: { readonly clock: Clock, readonly relay: UpgradeServer },
+  settings: RouteSettings, of: number, target: Target, header: object
+): { readonly connection: Connection, readonly client: ParkClient } {
+  const parsed = parseConfig(header, settings)
+  if (!parsed.ok) throw new Error(parsed.problem)
+  const client = of === sessionAt ? new SessionClient(relay, settings) : new MemoryClient(clock)
+  const { transport } = client
+  const connection = new Connection({ relay, transport, settings, target, config: parsed.value })
+  client.open(connection.pid)
+  return { connection, client }
 }
 
 /** Everything runs that can run at this time. */

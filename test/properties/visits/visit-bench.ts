@@ -1,16 +1,12 @@
 // The environment of random histories of keys: their processes, and clients that visit them.
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
-import { parseConfig } from '../../../lib/connection/config.js'
-import { Connection } from '../../../lib/connection/connection.js'
 import { requestTarget } from '../../../lib/connection/target/target-request.js'
 import { asTarget, isTarget } from '../../../lib/process/entity.js'
 import { normalizeOptions } from '../../../lib/registration/options.js'
 import { UpgradeServer } from '../../../lib/registration/upgrade-server.js'
 import { buildRuntime } from '../../process/helpers.js'
 import { ManualClock } from '../clock.js'
-import {
-  checkNothingRemains, MemoryClient, SessionClient, settle
-} from '../park/park-clients.js'
+import { checkNothingRemains, makeConnection, settle } from '../park/park-clients.js'
 import { equal } from '../suite.js'
 import { Visitor } from './visit-model.js'
 import { Gates } from '../gates.js'
@@ -27,8 +23,6 @@ import type { Process, Processes } from '../../../types/processes.js'
 import type { Witness } from './visit-rooms.js'
 import type { Step } from './visit-steps.js'
 
-/** The place of the client that counts messages and comes back. */
-const sessionAt = 2
 const mailboxLimit = 8
 const closeTimeout = 50
 const period = 1000
@@ -253,23 +247,10 @@ export class VisitBench implements Witness {
   #open (of: number, address: Pid, target: Target, park: number | undefined): void {
     const choice = park === 0 ? { on_target_exit: 'close' } : { park }
     const header = { target_pid: address, ...park !== undefined && choice }
-    const parsed = parseConfig(header, this.#route)
-    if (!parsed.ok) throw new Error(parsed.problem)
-    const { clock, relay } = this
-    const client = of === sessionAt
-      ? new SessionClient(relay, this.#route)
-      : new MemoryClient(clock)
-    const connection = new Connection({
-      relay,
-      transport: client.transport,
-      settings: this.#route,
-      target,
-      config: parsed.value
-    })
-    client.open(connection.pid)
+    const { connection, client } = makeConnection(this, this.#route, of, target, header)
     const times = { park: park ?? this.#park, kind: this.#park }
     const roomOf = (pid: string): Room => this.#roomOf(pid)
-    const visitor = new Visitor(connection, client, times, clock, roomOf)
+    const visitor = new Visitor(connection, client, times, this.clock, roomOf)
     this.#visitors.push(visitor)
     this.#present[of] = visitor
     connection.open()
