@@ -22,7 +22,7 @@ class Pipe extends Duplex {
 /** A transport whose owner has room for so many messages, and may close it when the client ends. */
 function build ({ deflate = false, room = Infinity, closes = false } = {}) {
   const events: string[] = []
-  const state = { room }
+  const state = { room, bytes: 0 }
   const socket = new Pipe()
   const agreed = deflate
     ? negotiate('permessage-deflate; client_no_context_takeover', true, 10_000)
@@ -34,7 +34,8 @@ function build ({ deflate = false, room = Infinity, closes = false } = {}) {
     deflate: agreed
   })
   transport.open({
-    onMessage (message) {
+    onMessage (message, bytes) {
+      state.bytes += bytes
       events.push(message.toString())
       return --state.room > 0
     },
@@ -74,6 +75,15 @@ t.test('stops when there is no room, and continues when there is', async t => {
   t.equal(socket.isPaused(), false)
   transport.resume()
   t.equal(events.length, 4, 'it was not stopped')
+})
+
+t.test('tells the bytes of a text as they are in UTF-8, inflated', async t => {
+  const { events, state, transport } = build({ deflate: true })
+  transport.onSocketData(text('äé'))
+  t.equal(state.bytes, 4)
+  transport.onSocketData(packed('ä'.repeat(1000)))
+  await until(() => events.length === 2)
+  t.equal(state.bytes, 2004)
 })
 
 t.test('counts the bytes of a partial frame', async t => {
