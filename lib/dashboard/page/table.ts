@@ -1,7 +1,6 @@
 // A table with sortable columns. The server sorts: it has rows that the page has not.
-import { html, nothing, svg, type TemplateResult } from 'lit-html'
+import { html, svg, type TemplateResult } from 'lit-html'
 import { repeat } from 'lit-html/directives/repeat.js'
-import { maxLimit } from '../frames.js'
 import type { Content } from './ui.js'
 
 export interface Column<Row> {
@@ -70,24 +69,4 @@ export function table<Row> (options: Table<Row>): TemplateResult {
     <thead><tr>${columns.map((column) => head(column, options))}</tr></thead>
     <tbody>${repeat(rows, keyOf, (row) => line(row, options))}</tbody>
   </table></div>`
-}
-
-/**
- * The line below a list that has not all rows.
- *
- * @param change of the route, for a button that asks for more rows
- */
-export function foot (
-  shown: number, matching: number, all: number, noun: string,
-  change?: (query: { limit: string }) => void
-): Content {
-  if (shown === all) return nothing
-  const of = matching === all ? `${all}` : `${matching} that match, of ${all}`
-  const hasMore = change !== undefined && shown < matching && shown < maxLimit
-  return html`<p class="foot"><span>${shown === matching
-    ? `${matching} of ${all} ${noun} match.`
-    : `The first ${shown} of ${of} ${noun}. Filter or sort to find others.`}</span>${hasMore
-    ? html`<button type="button" class="quiet"
-        @click=${() => { change({ limit: String(maxLimit) }) }}>Show up to ${maxLimit}</button>`
-    : nothing}</p>`
 }

@@ -1,6 +1,6 @@
 import { html, nothing } from 'lit-html'
 import { plural } from '../format.js'
-import { foot } from '../table.js'
+import { foot } from '../foot.js'
 import { empty, heading } from '../ui.js'
 import { causes } from '../words.js'
 import { filterOf, type ViewOf } from './context.js'

@@ -1,9 +1,10 @@
 // The views that are one table: connections, processes, groups, nodes.
 import { html, nothing } from 'lit-html'
 import type { ConnectionRow, GroupRow, NodeRow, ProcessRow } from '../../frames.js'
+import { foot } from '../foot.js'
 import { bytes, clockTime, count, duration, plural } from '../format.js'
 import { hashOf } from '../routes.js'
-import { foot, table, type Column } from '../table.js'
+import { table, type Column } from '../table.js'
 import { empty, heading, pill, processChip, processLink, titleOf, type Content } from '../ui.js'
 import { stateOf, toneOf } from '../words.js'
 import { filterOf, sortingOf, sortWith, type Surroundings, type ViewOf } from './context.js'

@@ -2,7 +2,7 @@
 import { html, nothing, type TemplateResult } from 'lit-html'
 import type { SupervisionRow, SupervisorState } from '../../frames.js'
 import { ago, duration, plural } from '../format.js'
-import { foot } from '../table.js'
+import { foot } from '../foot.js'
 import { bar, empty, heading, pill, processLink } from '../ui.js'
 import { filterOf, type Surroundings, type ViewOf } from './context.js'
 
