@@ -87,6 +87,15 @@ t.test('keeps the people of a room that crashes, and their lines', async (t) => 
   t.match(await other.next('line', isSaid), { text: 'undisturbed' })
 })
 
+t.test('forgets the lines of the oldest room when a thousand are kept', async (t) => {
+  const archive = new Map(Array.from({ length: 1000 }, (_, n) => [`room-${n}`, [] as Line[]]))
+  const app = await serve(t, async (app) => { await rooms(app, { archive }) })
+  await enter(t, app, 'lobby', 'Ada')
+  t.strictSame(
+    ['room-0', 'room-1', 'lobby'].map((name) => archive.has(name)), [false, true, true]
+  )
+})
+
 t.test('says nothing of a person who comes back with a new session', async (t) => {
   const app = await serve(t, chat)
   const ada = await enter(t, app, 'lobby', 'Ada')
