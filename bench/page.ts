@@ -6,7 +6,7 @@ import { places } from './growth.js'
 import { benchFolder } from './rig/machine.js'
 import { plot } from './rig/plot.js'
 import { pairedRatio, ratios, show, showInterval, showSpread, spread } from './rig/statistics.js'
-import { floor, reference, referenceOf, scenarios } from './scenarios.js'
+import { byRing, floor, native, reference, referenceOf, scenarios } from './scenarios.js'
 import { table } from './rig/markdown.js'
 import type { Flood, Stalls } from './events.js'
 import type { Results, Sleeping } from './results.js'
@@ -286,12 +286,12 @@ can.
 - The servers are in \`peers/\` (installed on demand from their own lock file) and \`servers/\`.
   All have the same contract: \`/echo\` returns a message to its sender, \`/room/:id\` sends it
   to everyone in the room, including the sender. Ours receives with \`serve\`, with
-  \`for await\`, or with \`serve\` and \`groups.broadcast\`. \`ours, native\` is \`serve\`
-  with the native sender, where there is a C compiler, and once more by io_uring. \`${floor}\` is not a WebSocket server.
-  It counts the bytes of its clients' frames, and answers each frame with one made before,
-  with one write for all output of a socket in a turn. It shows the cost of the sockets in
-  any server on Node. All servers have \`bufferutil\`; \`WS_NO_BUFFER_UTIL=1 npm run bench\`
-  removes it from all.
+  \`for await\`, or with \`serve\` and \`groups.broadcast\`. \`${native}\` is \`serve\`
+  with the native sender, where there is a C compiler. \`${byRing}\` is the same with io_uring,
+  where the kernel allows it. \`${floor}\` is not a WebSocket server. It counts the bytes of its
+  clients' frames, and answers each frame with one made before, with one write for all output of
+  a socket in a turn. It shows the cost of the sockets in any server on Node. All servers have
+  \`bufferutil\`; \`WS_NO_BUFFER_UTIL=1 npm run bench\` removes it from all.
 - The generator (\`load/\`) is one thread of JavaScript on \`node:net\`. It masks each client's
   frames once, no two of them with the same text, and writes them again and again. Of the
   answers it reads headers and counts. A message of another length, or a lost connection,
