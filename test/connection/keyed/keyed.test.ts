@@ -113,12 +113,18 @@ const stopped = {
 } as unknown as Target
 const binding = { isRemote: true, attachConnection () {}, release () {} }
 
-t.test('keeps what it held when the next target takes no more messages', async (t) => {
+/** A parked connection that holds the message `one`: its process starts again after a second. */
+async function holding () {
   const lobby = new Lobby({ backoff: { initial: '1s', max: '1s', jitter: 0 } })
   const { transport, connection } = await lobby.visit()
   transport.send('crash')
   await lobby.rig.settle()
   connection.onMessage('one', 3)
+  return { lobby, connection }
+}
+
+t.test('keeps what it held when the next target takes no more messages', async (t) => {
+  const { lobby, connection } = await holding()
   connection.rejoin(stopped, true, binding)
   connection.targetEnded({ pid, reason: 'boom' })
   await lobby.rig.advance(1100)
@@ -126,11 +132,7 @@ t.test('keeps what it held when the next target takes no more messages', async (
 })
 
 t.test('keeps what it held when a transfer finds a target that takes no more', async (t) => {
-  const lobby = new Lobby({ backoff: { initial: '1s', max: '1s', jitter: 0 } })
-  const { transport, connection } = await lobby.visit()
-  transport.send('crash')
-  await lobby.rig.settle()
-  connection.onMessage('one', 3)
+  const { lobby, connection } = await holding()
   const parsed = parseControl({ target_pid: lobby.keyed.key('b') }, lobby.rig.settings)
   if (!parsed.ok) throw new Error(parsed.problem)
   const asked = { binding, waitsFor: 'node' as const, requestBinding () {}, release () {} }

@@ -95,12 +95,18 @@ t.test('drops the controls of a client that it closes', async (t) => {
   t.equal(session.rig.relay.counters.limited, 1)
 })
 
-t.test('reads no more when controls have used up the bytes', async (t) => {
+/** A client whose controls have used up its bytes before it sent `a`. */
+async function fullOfControls (): Promise<ModelSession> {
   const session = new ModelSession({ limit: { bytes: '10B/s', burst: 3 } })
   await session.settle()
   for (let i = 0; i < 20; i++) session.acknowledge()
   session.send('a')
   await session.settle()
+  return session
+}
+
+t.test('reads no more when controls have used up the bytes', async (t) => {
+  const session = await fullOfControls()
   t.match(session.describe(), { limited: true, paused: true, messages: 0 })
   t.strictSame(session.received, [])
   for (let i = 0; i < 35; i++) await session.advance(100)
@@ -110,11 +116,7 @@ t.test('reads no more when controls have used up the bytes', async (t) => {
 })
 
 t.test('hands on what was read before the end, controls or not', async (t) => {
-  const session = new ModelSession({ limit: { bytes: '10B/s', burst: 3 } })
-  await session.settle()
-  for (let i = 0; i < 20; i++) session.acknowledge()
-  session.send('a')
-  await session.settle()
+  const session = await fullOfControls()
   t.match(session.describe(), { limited: true, messages: 0 })
   session.rig.processes.exit(session.pid)
   await session.settle()
