@@ -261,3 +261,16 @@ t.test('cuts small frames of any number from slabs without mixing them', async (
   const whole = Buffer.concat(frames)
   t.same(joinFrames(frames, whole.length), whole)
 })
+
+t.test('makes whole frames up to the last byte of a slab', async (t) => {
+  // A slab has 8192 bytes: two are left after 2730 of these frames.
+  for (let i = 0; i < 3 * 2731; i++) {
+    if (textFrame('a').length !== 3) t.fail(`small frame ${i}`)
+  }
+  // A slab of larger frames has 65536 bytes. The one that is new begins with this frame.
+  const payload = Buffer.alloc(2044)
+  let before = 0
+  while (binaryFrame(payload).byteOffset !== 0) t.ok(++before < 33)
+  for (let i = 1; i < 31; i++) binaryFrame(payload)
+  t.equal(binaryFrame(Buffer.alloc(2045)).length, 2049)
+})

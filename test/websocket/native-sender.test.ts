@@ -153,6 +153,19 @@ t.test('calls back for a frame when it is taken, not when the rest before it is'
   t.strictSame(written, ['second', 'later'])
 })
 
+t.test('writes by its socket in the loop iteration after a batch', async (t) => {
+  const { sendMany, calls } = recorder()
+  const { peers: [{ sender, socket }] } = await build(t, sendMany)
+  sender.sendEncoded(Buffer.from('batched'))
+  await turn()
+  t.equal(calls.length, 1)
+  socket.cork()
+  sender.sendEncoded(Buffer.from('written'))
+  await turn()
+  t.equal(calls.length, 1)
+  t.equal(socket.writableLength, 7)
+})
+
 t.test('does not send while the socket has bytes of its own, or is ending', async (t) => {
   const { sendMany, calls } = recorder()
   const { peers, flusher } = await build(t, sendMany, 4)
