@@ -152,6 +152,7 @@ t.test('keeps messages that a stopping process refuses, and pauses the client', 
   visitor.send()
   visitor.sendNow()
   t.ok(at.congested)
+  t.equal(nodes.b.local.waiting.size, 0, 'a stopping process with room must not resume it')
   t.strictSame(visitor.refused, [0, 0])
   visitor.end()
   visitor.sendNow()
