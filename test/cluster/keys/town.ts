@@ -19,6 +19,8 @@ export interface Room {
   readonly key: string
   readonly node: string
   readonly mail: string[]
+  /** Of each message that it has taken. */
+  readonly metadata: unknown[]
 }
 
 export type Body = (self: Process<Loose>, room: Room) => unknown
@@ -41,7 +43,10 @@ export class Town {
   body: Body = async (self, room) => {
     await self.serve({}, (message: AnyMessage) => {
       const { topic } = message
-      const { data, rejoined } = message.payload as { data?: string, rejoined?: true } ?? {}
+      const { data, rejoined, metadata } = message.payload as {
+        data?: string, rejoined?: true, metadata?: unknown
+      } ?? {}
+      room.metadata.push(metadata)
       room.mail.push(`${topic}${rejoined === true ? '+rejoined' : ''}${data ? ` ${data}` : ''}`)
       if (topic === 'stop' || data === 'stop') self.stop()
       if (topic === 'crash' || data === 'crash') throw new Error('boom')
@@ -61,7 +66,7 @@ export class Town {
       ...this.#options,
       ...options,
       start: async (self: Process<Loose>, key: string) => {
-        const room = { pid: self.pid, key, node, mail: [] }
+        const room = { pid: self.pid, key, node, mail: [], metadata: [] }
         this.rooms.push(room)
         await this.body(self, room)
       }

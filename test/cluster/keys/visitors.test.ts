@@ -140,6 +140,7 @@ t.test('joins a client to the next process when one stops before it takes the jo
   t.equal(town.mail[1], 'ws.join' + ['one', 'two', 'three', 'four'].map((text) => {
     return `,ws.message ${text}`
   }).join(''))
+  t.strictSame(town.rooms[1].metadata, Array(5).fill({ of: 'ada' }))
 })
 
 t.test('keeps the messages of a late visitor while a process cleans up', async (t) => {

@@ -1,0 +1,45 @@
+// The mail of clients that a process of a key has not taken when it ends in order.
+import t from 'tap'
+import { deferred } from '../helpers.js'
+import { House } from './rooms.js'
+import { tookJoin, unreadMail } from '../../../lib/process/exits/unread-joins.js'
+import type { Instance } from '../../../lib/process/keyed/instance.js'
+import type { Exit } from '../../../types/messages.js'
+import type { Pid } from '../../../types/pid.js'
+
+t.test('keeps messages of clients that wait for their join, and nothing else', async (t) => {
+  const house = new House()
+  const { runtime } = house
+  const busy = deferred()
+  house.body = async (self) => {
+    await self.serve({
+      slow: async () => {
+        await busy.promise
+        self.stop()
+      }
+    })
+  }
+  house.send('slow')
+  await house.settle()
+  const [{ pid }] = house.rooms
+  const exits: Exit[] = []
+  runtime.exitSignals.monitor(pid, { targetEnded: (exit) => { exits.push(exit) } })
+  const instance = runtime.processTable.getEntity(pid) as Instance
+  const [waiting, gone] = ['901@local.1', '902@local.1'] as Pid[]
+  const message = (client: Pid): object => ({ client_pid: client, type: 'text', data: 'hi' })
+  for (const client of [waiting, gone]) {
+    instance.accept('ws.join', { client_pid: client }, client, 0)
+    instance.accept('ws.message', message(client), client, 2)
+    instance.deliver('ws.heartbeat', { client_pid: client, uptime: 1 }, client)
+  }
+  instance.accept('ws.suspend', { client_pid: waiting }, waiting, 0)
+  instance.accept('ws.leave', { client_pid: gone }, gone, 0)
+  busy.resolve()
+  await house.settle()
+  const [exit] = exits
+  t.equal(exit.reason, 'normal')
+  t.strictSame([waiting, gone].map((client) => tookJoin(exit, client)), [false, true])
+  t.strictSame(unreadMail(exit, waiting), [{ payload: message(waiting), bytes: 2 }])
+  t.strictSame(unreadMail(exit, gone), [])
+  t.equal(house.processes.stats().deadLetters, 7)
+})
