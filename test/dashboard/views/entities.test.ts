@@ -148,6 +148,22 @@ t.test('shows that a client is over its limit', async (t) => {
   t.match(rows, [{ state: 'limited' }])
 })
 
+t.test('shows a connection as parked when its client is over its limit, too', async (t) => {
+  const rig = new Rig()
+  const pid = rig.processes.spawn(waiter, { name: 'room' })
+  const transport = new MemoryTransport(rig.clock, 50)
+  rig.connect({ pid } as Story, transport, {
+    target_pid: 'room', on_target_exit: 'park', limit: { messages: '1/m' }
+  })
+  transport.send('one')
+  await rig.settle()
+  rig.processes.exit(pid, 'boom')
+  await rig.settle()
+  const client = rig.processes.list().find((one) => rig.processes.info(one)?.kind === 'ws')!
+  t.match(rig.processes.info(client), { limited: true })
+  t.match((await look(rig, { view: 'connections' })).rows, [{ state: 'parked' }])
+})
+
 t.test('shows whether a connection is parked, or its client away', async (t) => {
   const rig = new Rig()
   const room = rig.processes.spawn(waiter, { name: 'room' })
