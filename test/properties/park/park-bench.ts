@@ -180,6 +180,7 @@ export class ParkBench {
     const room = this.#openRoomAt(name)
     const isKept = this.#ownerOf(name) === connection.room.pid
     connection.transferTo = isKept ? undefined : room
+    connection.noteRead()
     const accepted = this.processes.send(connection.pid, 'ws.control', {
       target_pid: name, ...step.change !== 'none' && { on_target_exit: step.change }
     })

@@ -21,6 +21,10 @@ interface Bind {
   readonly wasAway: boolean
   /** The number of the last message that goes to this target; undefined until it is known. */
   upTo: number | undefined
+  /** The last message after those that was lost, because the connection had no policy. */
+  lostUpTo?: number
+  /** Messages are held for the next target, whatever the policy is from now on. */
+  isHolding?: true
   /** `maybe`: the target was stopping, so the leave is either counted or known to be in vain. */
   leave: 'none' | 'sent' | 'maybe'
 }
@@ -89,6 +93,14 @@ export class ModelledConnection {
     if (bind?.room === room) bind.upTo ??= this.#read
   }
 
+  /** Called before the policy or the target changes: what was read is either held or lost. */
+  noteRead (): void {
+    const bind = this.#last
+    if (this.state !== 'bound' || bind.upTo === undefined || bind.isHolding) return
+    if (this.policy === undefined) bind.lostUpTo = this.#read
+    else if (this.#read > (bind.lostUpTo ?? bind.upTo)) bind.isHolding = true
+  }
+
   // Events
 
   apply (event: ConnectionEvent): void {
@@ -144,6 +156,7 @@ export class ModelledConnection {
 
   #transfer (target: Pid): void {
     equal(target, this.transferTo?.pid, 'the target of a transfer')
+    this.noteRead()
     this.#leave()
     this.#ends = undefined
     this.#tookJoin = false
@@ -220,7 +233,7 @@ export class ModelledConnection {
 
   /**
    * Each room has a join, then the messages of its time, in order and without a gap. Those at the
-   * end may be missing, because it has ended.
+   * end may be missing, because it has ended, and those that came after its end without a policy.
    */
   judge (): Losses {
     const times = new Map<Room, number>()
@@ -232,7 +245,7 @@ export class ModelledConnection {
       const time = times.get(bind.room) ?? 0
       times.set(bind.room, time + 1)
       handled += this.#judgeBind(bind, time, before)
-      before = bind.upTo ?? this.#read
+      before = bind.lostUpTo ?? bind.upTo ?? this.#read
       if (bind.leave === 'sent') leaves++
       if (bind.leave === 'maybe') maybe++
     }

@@ -17,7 +17,7 @@ export class Visitor {
   readonly client: ParkClient
   /** Messages that the client has sent. */
   sent = 0
-  /** Milliseconds that it may wait for a successor: the shortest and the longest time. */
+  /** Milliseconds that it may wait for a successor: one of these. */
   #parkTimes: readonly number[]
   state: 'bound' | 'parked' | 'ended' = 'bound'
   readonly visits: Visit[] = []
@@ -38,7 +38,7 @@ export class Visitor {
   ) {
     this.connection = connection
     this.client = client
-    this.#parkTimes = [times.park, times.park]
+    this.#parkTimes = [times.park]
     this.#kindTime = times.kind
     this.#clock = clock
     this.#roomOf = roomOf
@@ -121,8 +121,7 @@ export class Visitor {
 
   /** A transfer is asked for. To the same process it changes only how the connection parks. */
   mayTransfer (): void {
-    const times = [...this.#parkTimes, this.#kindTime]
-    this.#parkTimes = [Math.min(...times), Math.max(...times)]
+    this.#parkTimes = [...this.#parkTimes, this.#kindTime]
   }
 
   apply (event: ConnectionEvent): void {
@@ -138,7 +137,7 @@ export class Visitor {
         this.state = 'bound'
         return
       case 'transfer':
-        this.#parkTimes = [this.#kindTime, this.#kindTime]
+        this.#parkTimes = [this.#kindTime]
         this.#ends = undefined
         this.#hasFailed = false
         this.#binds++
@@ -159,9 +158,11 @@ export class Visitor {
     if (!isFailure) equal(hasJoined, false, 'a park of a client that has joined')
     if (hasJoined) this.#ends = undefined
     if (isFailure) this.#hasFailed = true
-    this.#ends ??= this.#parkTimes.map((time) => {
-      return this.#clock.now() + (isFailure ? time : time || defaultTime)
-    })
+    if (this.#ends === undefined) {
+      const times = this.#parkTimes.map((time) => isFailure ? time : time || defaultTime)
+      const [first, last] = [Math.min(...times), Math.max(...times)]
+      this.#ends = [this.#clock.now() + first, this.#clock.now() + last]
+    }
     this.state = 'parked'
   }
 
@@ -170,7 +171,8 @@ export class Visitor {
     const { room, hasJoined } = this.#last!
     const isTimeOver = this.#clock.now() >= (this.#ends?.[0] ?? Infinity)
     if (this.state === 'parked' && code === 1013) equal(isTimeOver, true, 'the end of a park')
-    const isLate = room.exit!.reason === 'normal' && !hasJoined
+    // A process without a key has no successor.
+    const isLate = room.key !== undefined && room.exit!.reason === 'normal' && !hasJoined
     // A key that fails too often closes with 1011.
     if (isLate && code !== 1011) equal(isTimeOver, true, 'the end of a late visitor')
     if (code !== 1000) return
