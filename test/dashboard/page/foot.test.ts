@@ -2,6 +2,9 @@
 import t from 'tap'
 import { foot } from '../../../lib/dashboard/page/foot.js'
 
+// The template library marks its version, which no other test expects.
+t.teardown(() => { delete (globalThis as { litHtmlVersions?: unknown }).litHtmlVersions })
+
 type Listener = () => void
 
 /** The text of a template and its listeners. */

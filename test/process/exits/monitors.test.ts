@@ -42,6 +42,24 @@ t.test('each monitor gives exactly one @exit', async (t) => {
   t.strictSame(held(runtime), { alive: 0, relations: 0, names: 0, groups: 0 })
 })
 
+t.test('a process that has stopped gets no @exit', async (t) => {
+  const { processes } = buildRuntime()
+  const watched = probe(processes)
+  const cleaned = deferred()
+  const pid = processes.spawn(async (self) => {
+    self.monitor(watched.pid)
+    await self.serve({ stop: () => { self.stop() } })
+    await cleaned.promise
+  })
+  processes.send(pid, 'stop')
+  await settle()
+  processes.exit(watched.pid)
+  t.match(processes.info(pid), { mailbox: 0 })
+  cleaned.resolve()
+  await processes.exited(pid)
+  t.equal(processes.stats().deadLetters, 0)
+})
+
 t.test('an @exit carries the value of the body', async (t) => {
   const { processes } = buildRuntime()
   const { self, seen } = await watcher(processes)
