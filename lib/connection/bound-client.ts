@@ -8,7 +8,7 @@ import { mayPark, policyAfter } from './park/policy.js'
 import { TargetMessages } from './target/target-messages.js'
 import { requestTarget } from './target/target-request.js'
 import { asTarget } from '../process/entity.js'
-import { tookJoin, unreadMail } from '../process/exits/unread-joins.js'
+import { takeUnreadMail, tookJoin } from '../process/exits/unread-joins.js'
 import type { TargetBinding } from './target/binding.js'
 import type { ConnectionOptions } from './connection-options.js'
 import type { Answer } from '../process/calls.js'
@@ -102,7 +102,7 @@ export abstract class BoundClient extends TargetMessages
   private targetIsGone (exit: TargetExit, isJoined: boolean): void {
     const park = this.#rareState?.park
     if (park === undefined || !this.isOpen || !mayPark(park, exit, isJoined)) {
-      this.relay.runtime.counters.deadLetter('none', unreadMail(exit, this.pid).length)
+      this.relay.runtime.counters.deadLetter('none', takeUnreadMail(exit, this.pid).length)
       this.close(targetExited(exit.reason, isJoined))
     } else this.park(park, exit, isJoined)
   }

@@ -176,7 +176,7 @@ async function exchangeAll (recorder: Recorder): Promise<void> {
   // A process of a key ends, and the mail of a client comes back.
   const mail = { client_pid: from, type: 'text', data: 'back', metadata }
   b.here.unread.add(from)
-  b.here.mailOf = () => [{ payload: mail, bytes: 4 }]
+  b.here.takeMail = () => [{ payload: mail, bytes: 4 }]
   const late = targetOf(await cluster.settle(remote.bind(fourth, watcher())))
   late.accept('ws.join', { client_pid: from, metadata }, from, 0)
   late.accept('model', { client_pid: from, type: 'text', data: '4', metadata }, from, 1)

@@ -1,11 +1,10 @@
 import { frameTypes } from '../link/frame-types.js'
 import { encodePayload } from '../values/payload.js'
 import { serialOf } from '../context.js'
-import { handsMailOn, tookJoin, unreadMail } from '../../process/exits/unread-joins.js'
+import { handsMailOn, takeUnreadMail, tookJoin } from '../../process/exits/unread-joins.js'
 import type { NodeContext } from '../context.js'
 import type { Frame } from '../link/codec.js'
 import type { Peer } from '../membership/peer.js'
-import type { UnreadMail } from '../../process/exits/unread-joins.js'
 import type { Producer } from '../../shared/watermark.js'
 import type { Exit } from '../../../types/messages.js'
 import type { Pid } from '../../../types/pid.js'
@@ -97,16 +96,6 @@ export class IncomingBinding implements Producer {
     return length
   }
 
-  /** @returns how many messages the process has not taken, which are dropped */
-  dropUnread (exit: Exit): number {
-    return this.dropRefused() + this.#mailOf(exit).length
-  }
-
-  /** Messages of its client that were in the mailbox when the process ended. */
-  #mailOf (exit: Exit): readonly UnreadMail[] {
-    return this.client === undefined ? [] : unreadMail(exit, this.client)
-  }
-
   /** Whether the messages of its client go to the next process of a key. */
   mustReturn (exit: Exit): boolean {
     return this.#takesBack && handsMailOn(exit) && !this.tookJoin(exit)
@@ -116,9 +105,8 @@ export class IncomingBinding implements Producer {
   startReturn (exit: Exit, { codec }: NodeContext): void {
     this.exit = exit
     const { peer, ref, client } = this
-    const unread = this.#mailOf(exit).map(({ payload }) => {
-      return { payload: payload as object, client: client! }
-    })
+    const mail = client === undefined ? [] : takeUnreadMail(exit, client)
+    const unread = mail.map(({ payload }) => ({ payload: payload as object, client: client! }))
     for (const { payload, client } of [...unread, ...this.#refused]) {
       // It has come from the other node, so it can be encoded.
       const encoded = encodePayload(codec.dataOf(payload) ?? codec.contentOf(payload))!

@@ -67,16 +67,13 @@ export class IncomingBindings {
 
   #targetEnded (binding: IncomingBinding, exit: Exit): void {
     if (binding.mustReturn(exit)) binding.startReturn(exit, this.#context)
-    else {
-      // Their node does not take them back, or no other process may get them.
-      this.#context.local.countRefused(binding.dropUnread(exit))
-      this.#sendDown(binding, exit, binding.tookJoin(exit))
-    }
+    else this.#sendDown(binding, exit, binding.tookJoin(exit))
   }
 
   #sendDown (binding: IncomingBinding, exit: Exit, tookJoin: boolean): void {
     const { peer, ref } = binding
     deleteInner(this.#bindings, peer, ref)
+    this.#context.local.countRefused(binding.dropRefused())
     peer.sendFrame({ type: frameTypes.down, ref, ...exitFields(exit, this.#context, tookJoin) })
   }
 

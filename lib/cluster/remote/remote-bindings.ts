@@ -79,7 +79,7 @@ class Binding implements ExitListener {
   moveUnreadTo (exit: Exit): void {
     const unread = this.takeUnread()
     if (unread.length === 0) return
-    recordUnreadJoins(exit, { has: () => true, mailOf: () => unread })
+    recordUnreadJoins(exit, { has: () => true, takeMail: () => unread })
   }
 
   /** If the other node has not answered yet, the exit of the target is the answer. */

@@ -1,7 +1,7 @@
 import { errorCodes } from '../../errors.js'
 import { asTarget } from '../../process/entity.js'
 import { isOrderly } from '../../process/exits/exit-signals.js'
-import { unreadMail } from '../../process/exits/unread-joins.js'
+import { takeUnreadMail } from '../../process/exits/unread-joins.js'
 import { Instance } from '../../process/keyed/instance.js'
 import { closeCodes } from '../close-codes.js'
 import { requestTarget } from '../target/target-request.js'
@@ -125,7 +125,7 @@ export class ParkedTarget implements BoundTarget, Deadline, NameWaiter, StartWai
       this.#ends = undefined
     }
     if (isFailure) this.#hasFailed = true
-    this.#unread = unreadMail(exit, this.#connection.pid) as readonly HeldMessage[]
+    this.#unread = takeUnreadMail(exit, this.#connection.pid) as readonly HeldMessage[]
     // A client that came too late waits also where clients of a failed process do not.
     this.#ends ??= clock.now() + (isFailure ? parkTime : parkTime || defaultParkTime)
     if (this.timeLeft <= 0) {

@@ -238,8 +238,14 @@ export abstract class Lifecycle implements PendingOwner, MonitorsOwner, EndedPro
     const controller = lazyState?.controller
     const exit = exitOf(this.pid, reason, error, value)
     if (unreadJoins !== undefined) recordUnreadJoins(exit, unreadJoins)
-    const abort = controller && (() => { this.abortSignal(controller) })
-    this.host.processEnded(this, exit, origin, abort)
+    const mayDrop = unreadJoins?.dropMail !== undefined
+    const afterwards = mayDrop || controller !== undefined
+      ? () => {
+          unreadJoins?.dropMail?.()
+          if (controller !== undefined) this.abortSignal(controller)
+        }
+      : undefined
+    this.host.processEnded(this, exit, origin, afterwards)
   }
 
   /** Removes queued updates of a group: the next ones follow a new snapshot of its members. */

@@ -4,8 +4,10 @@ import type { Pid } from '../../../types/pid.js'
 /** A set of clients. */
 export interface Clients {
   has (client: Pid): boolean
-  /** Messages of a client that may go to another process in place of this one. */
-  mailOf? (client: Pid): readonly UnreadMail[] | undefined
+  /** Takes the messages of a client, which may go to another process in place of this one. */
+  takeMail? (client: Pid): readonly UnreadMail[] | undefined
+  /** Called when all have learned of the exit: what nobody has taken is lost. */
+  dropMail? (): void
 }
 
 /** A message of a client that nobody has taken. */
@@ -34,10 +36,10 @@ export function tookJoin (exit: Exit, client: Pid): boolean {
 
 /** Whether the mail of clients whose `ws.join` nobody has taken goes to another process. */
 export function handsMailOn (exit: Exit): boolean {
-  return unread.get(exit)?.mailOf !== undefined
+  return unread.get(exit)?.takeMail !== undefined
 }
 
-/** Messages of a client that a process had not taken when it ended, in order. */
-export function unreadMail (exit: Exit, client: Pid): readonly UnreadMail[] {
-  return unread.get(exit)?.mailOf?.(client) ?? []
+/** Takes the messages of a client that a process had not taken when it ended, in order. */
+export function takeUnreadMail (exit: Exit, client: Pid): readonly UnreadMail[] {
+  return unread.get(exit)?.takeMail?.(client) ?? []
 }

@@ -190,7 +190,7 @@ export class Instance extends Actor implements Deadline {
     if (reason !== 'normal') return super.takeUnreadJoins(reason)
     const mails = this.mailbox.drain()
     const clients = new Map<Pid, UnreadMail[]>()
-    let dead = mails.length
+    let left = mails.length
     for (const { topic, payload, from, bytes, call } of mails) {
       // The caller learns that this process has ended.
       if (from === undefined || call !== undefined) continue
@@ -199,11 +199,17 @@ export class Instance extends Actor implements Deadline {
       else if (topic === 'ws.leave') clients.delete(from)
       else if (isOfClient(payload, from)) clients.get(from)?.push({ payload, bytes })
     }
-    for (const moved of clients.values()) dead -= moved.length
-    this.host.counters.deadLetter('ended', dead)
     return {
       has: (client) => clients.has(client),
-      mailOf: (client) => clients.get(client)
+      takeMail: (client) => {
+        const mail = clients.get(client)
+        if (mail === undefined) return undefined
+        clients.set(client, [])
+        left -= mail.length
+        return mail
+      },
+      // That of a client that has gone to another process is still here.
+      dropMail: () => { this.host.counters.deadLetter('ended', left) }
     }
   }
 }

@@ -223,7 +223,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'messages that have come back are dropped',
     file: 'remote/remote-bindings.ts',
-    search: 'recordUnreadJoins(exit, { has: () => true, mailOf: () => unread })',
+    search: 'recordUnreadJoins(exit, { has: () => true, takeMail: () => unread })',
     replacement: 'recordUnreadJoins(exit)',
     of: 'visits'
   }

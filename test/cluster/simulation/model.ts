@@ -32,7 +32,7 @@ export class ModelHere implements LocalNode {
   /** Clients whose `ws.join` waits in a mailbox. */
   readonly unread = new Set<Pid>()
   /** Set for processes of keys: the mail of a client that its next process gets. */
-  mailOf: ((client: Pid) => readonly UnreadMail[] | undefined) | undefined
+  takeMail: ((client: Pid) => readonly UnreadMail[] | undefined) | undefined
   /** The part of its PIDs after the serial number. Known when the node has started. */
   suffix = ''
   readonly #ledger: Ledger
@@ -58,9 +58,9 @@ export class ModelHere implements LocalNode {
     if (process === undefined) return
     this.processes.delete(pid)
     const exit: Exit = { pid, reason }
-    recordUnreadJoins(exit, this.mailOf === undefined
+    recordUnreadJoins(exit, this.takeMail === undefined
       ? this.unread
-      : { has: (client) => this.unread.has(client), mailOf: this.mailOf })
+      : { has: (client) => this.unread.has(client), takeMail: this.takeMail })
     for (const there of process.links) this.remoteNodes!.localLinkEnded(exit, there)
     for (const watcher of process.watchers) watcher.targetEnded(exit)
   }

@@ -2,12 +2,12 @@
 import t from 'tap'
 import { deferred } from '../helpers.js'
 import { House } from './rooms.js'
-import { tookJoin, unreadMail } from '../../../lib/process/exits/unread-joins.js'
+import { takeUnreadMail, tookJoin } from '../../../lib/process/exits/unread-joins.js'
 import type { Instance } from '../../../lib/process/keyed/instance.js'
 import type { Exit } from '../../../types/messages.js'
 import type { Pid } from '../../../types/pid.js'
 
-t.test('keeps messages of clients that wait for their join, and nothing else', async (t) => {
+t.test('hands on messages of clients that wait for their join, and counts all others', async (t) => {
   const house = new House()
   const { runtime } = house
   const busy = deferred()
@@ -22,12 +22,19 @@ t.test('keeps messages of clients that wait for their join, and nothing else', a
   house.send('slow')
   await house.settle()
   const [{ pid }] = house.rooms
-  const exits: Exit[] = []
-  runtime.exitSignals.monitor(pid, { targetEnded: (exit) => { exits.push(exit) } })
+  const [waiting, gone, elsewhere] = ['901@local.1', '902@local.1', '903@local.1'] as Pid[]
+  const ends: Array<{ exit: Exit, joined: boolean[], taken: unknown[] }> = []
+  runtime.exitSignals.monitor(pid, {
+    targetEnded: (exit) => {
+      const joined = [waiting, gone, elsewhere].map((client) => tookJoin(exit, client))
+      // The third has gone to another process, so its connection does not learn of the exit.
+      const taken = [waiting, gone, waiting].map((client) => takeUnreadMail(exit, client))
+      ends.push({ exit, joined, taken })
+    }
+  })
   const instance = runtime.processTable.getEntity(pid) as Instance
-  const [waiting, gone] = ['901@local.1', '902@local.1'] as Pid[]
   const message = (client: Pid): object => ({ client_pid: client, type: 'text', data: 'hi' })
-  for (const client of [waiting, gone]) {
+  for (const client of [waiting, gone, elsewhere]) {
     instance.accept('ws.join', { client_pid: client }, client, 0)
     instance.accept('ws.message', message(client), client, 2)
     instance.deliver('ws.heartbeat', { client_pid: client, uptime: 1 }, client)
@@ -36,10 +43,9 @@ t.test('keeps messages of clients that wait for their join, and nothing else', a
   instance.accept('ws.leave', { client_pid: gone }, gone, 0)
   busy.resolve()
   await house.settle()
-  const [exit] = exits
+  const [{ exit, joined, taken }] = ends
   t.equal(exit.reason, 'normal')
-  t.strictSame([waiting, gone].map((client) => tookJoin(exit, client)), [false, true])
-  t.strictSame(unreadMail(exit, waiting), [{ payload: message(waiting), bytes: 2 }])
-  t.strictSame(unreadMail(exit, gone), [])
-  t.equal(house.processes.stats().deadLetters, 7)
+  t.strictSame(joined, [false, true, false])
+  t.strictSame(taken, [[{ payload: message(waiting), bytes: 2 }], [], []])
+  t.equal(house.processes.stats().deadLetters, 11 - 1)
 })
