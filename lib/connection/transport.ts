@@ -1,9 +1,10 @@
+import type { Slice } from '../shared/slice.js'
 import type { Producer } from '../shared/watermark.js'
 import type { ConnectionInfo } from '../../types/info.js'
 import type { CloseReason } from './close-codes.js'
 
 /** A message in the wire format of one encoder. Many receivers share it, so nobody changes it. */
-export type Encoded = Buffer
+export type Encoded = Slice
 
 /**
  * Writes messages to clients in one wire format. It knows no client: a broadcast is encoded once

@@ -2,6 +2,7 @@
 // text of the application that itself begins with U+0000.
 import { failure, success } from '../shared/result.js'
 import { opcodes, textFrame } from '../websocket/frames.js'
+import type { Slice } from '../shared/slice.js'
 import type { Result } from '../shared/result.js'
 import type { ResumeOutcome } from '../../types/stats.js'
 
@@ -31,7 +32,7 @@ export interface Hello {
 /** The fields have the order of docs/resume.md. */
 export function helloFrame (
   { token, window, from, received, resumed, why, protocol }: Hello
-): Buffer {
+): Slice {
   const hello = { v: 1, token, window, from, received, resumed, why, protocol }
   return textFrame(`\u0000h${JSON.stringify(hello)}`)
 }
@@ -40,17 +41,17 @@ export function helloFrame (
  * The advice to open a new socket, because this server is about to close.
  * @param by milliseconds after which the present socket is closed
  */
-export function reconnectFrame (by: number): Buffer {
+export function reconnectFrame (by: number): Slice {
   return textFrame(`\u0000r${JSON.stringify({ after: 0, by })}`)
 }
 
 /** The report about an invalid message of the client. @param report JSON */
-export function errorFrame (report: string): Buffer {
+export function errorFrame (report: string): Slice {
   return textFrame(`\u0000e${report}`)
 }
 
 /** @param received data messages received so far, in the whole session */
-export function ackFrame (received: number): Buffer {
+export function ackFrame (received: number): Slice {
   return textFrame(`\u0000a${received}`)
 }
 
@@ -78,10 +79,11 @@ export function isEscaped (text: string): boolean {
  * Puts one more 00 in front of a text that begins with U+0000.
  * @param frame a whole frame of this server, not compressed. Other clients may share it
  */
-export function escapeFrame (frame: Buffer): Buffer {
-  const short = frame[1]
-  const start = short < 126 ? 2 : short === 126 ? 4 : 10
-  const isText = (frame[0] & 0x0f) === opcodes.text
-  if (!isText || frame.length === start || frame[start] !== 0) return frame
-  return textFrame(`\u0000${frame.toString('utf8', start)}`)
+export function escapeFrame (frame: Slice): Slice {
+  const { memory, start } = frame
+  const short = memory[start + 1]
+  const at = start + (short < 126 ? 2 : short === 126 ? 4 : 10)
+  const isText = (memory[start] & 0x0f) === opcodes.text
+  if (!isText || at === frame.end || memory[at] !== 0) return frame
+  return textFrame(`\u0000${memory.toString('utf8', at, frame.end)}`)
 }

@@ -1,3 +1,5 @@
+import { Slice } from '../shared/slice.js'
+
 /** The numbers of an entry: the memory of its frame, and the place of the frame there. */
 const entrySize = 3
 /** The numbers of a block: ten entries, and the next block of the queue. */
@@ -21,17 +23,13 @@ export class FrameStore {
   /** Blocks that were used at some time. */
   #blockCount = 0
   #freeBlocks: number[] = []
-  readonly #memories: Array<ArrayBufferLike | undefined> = []
+  readonly #memories: Array<Buffer | undefined> = []
   /** Frames that are kept in each memory. */
   readonly #frameCounts: number[] = []
   readonly #freeIds: number[] = []
-  /** The frame that was kept last. The receivers of a broadcast have the same one. */
-  #lastFrame: Buffer | undefined
-  /** Its memory, which mostly contains the next frame too. */
-  #lastMemory: ArrayBufferLike | undefined
+  /** The memory of the frame that was kept last. Mostly it contains the next one too. */
+  #lastMemory: Buffer | undefined
   #lastId = -1
-  #lastOffset = 0
-  #lastLength = 0
 
   /** Returns the position of the first entry of a new queue. */
   openQueue (): number {
@@ -43,24 +41,15 @@ export class FrameStore {
    * @param end of the queue
    * @returns the new end of the queue
    */
-  append (end: number, frame: Buffer): number {
+  append (end: number, { memory, start, length }: Slice): number {
     const at = end % blockSize === endOfEntries ? this.#addBlock(end) : end
-    if (frame !== this.#lastFrame) this.#selectFrame(frame)
+    if (memory !== this.#lastMemory) this.#addMemory(memory)
     this.#frameCounts[this.#lastId]++
     const numbers = this.#numbers
     numbers[at] = this.#lastId
-    numbers[at + 1] = this.#lastOffset
-    numbers[at + 2] = this.#lastLength
+    numbers[at + 1] = start
+    numbers[at + 2] = length
     return at + entrySize
-  }
-
-  /** Reads the fields of a frame. `buffer` is a call into C++. */
-  #selectFrame (frame: Buffer): void {
-    const { buffer } = frame
-    if (buffer !== this.#lastMemory) this.#addMemory(buffer)
-    this.#lastFrame = frame
-    this.#lastOffset = frame.byteOffset
-    this.#lastLength = frame.length
   }
 
   /** The length of a frame. */
@@ -86,13 +75,13 @@ export class FrameStore {
   }
 
   /** Returns frames of a queue. They share the memory that is kept. */
-  read (start: number, count: number): Buffer[] {
-    const frames: Buffer[] = []
+  read (start: number, count: number): Slice[] {
+    const frames: Slice[] = []
     let at = start
     while (frames.length < count) {
       at = this.#entryAt(at)
       const [id, offset, length] = this.#numbers.subarray(at, at + entrySize)
-      frames.push(Buffer.from(this.#memories[id]!, offset, length))
+      frames.push(new Slice(this.#memories[id]!, offset, length))
       at += entrySize
     }
     return frames
@@ -103,7 +92,7 @@ export class FrameStore {
     return at % blockSize === endOfEntries ? this.#numbers[at - at % blockSize + linkAt] : at
   }
 
-  #addMemory (memory: ArrayBufferLike): void {
+  #addMemory (memory: Buffer): void {
     this.#lastMemory = memory
     this.#lastId = this.#freeIds.pop() ?? this.#memories.length
     this.#memories[this.#lastId] = memory
@@ -113,7 +102,7 @@ export class FrameStore {
   #dropMemory (id: number): void {
     this.#memories[id] = undefined
     this.#freeIds.push(id)
-    if (id === this.#lastId) this.#lastFrame = this.#lastMemory = undefined
+    if (id === this.#lastId) this.#lastMemory = undefined
   }
 
   #addBlock (end: number): number {

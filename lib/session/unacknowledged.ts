@@ -1,4 +1,5 @@
 import { FrameStore } from './frame-store.js'
+import type { Slice } from '../shared/slice.js'
 
 /** How much is kept of the messages that the kernel has taken and the client not acknowledged. */
 export interface BufferLimits {
@@ -51,7 +52,7 @@ export class Unacknowledged {
   }
 
   /** Keeps a message under the next number. @param written called once, by {@link messageTaken} */
-  keep (frame: Buffer, written: (() => void) | undefined): void {
+  keep (frame: Slice, written: (() => void) | undefined): void {
     this.sent++
     this.keptFrameBytes += frame.length
     if (this.keptCount++ === 0) this.#start = this.#end = store.openQueue()
@@ -111,7 +112,7 @@ export class Unacknowledged {
   }
 
   /** Calls back for each kept message, in order. */
-  protected forEachKept (send: (frame: Buffer, number: number) => void): void {
+  protected forEachKept (send: (frame: Slice, number: number) => void): void {
     let number = this.droppedUpTo
     for (const frame of store.read(this.#start, this.keptCount)) send(frame, ++number)
   }

@@ -1,6 +1,7 @@
 import * as wsExports from 'ws'
 import { frame, opcodes } from './frames.js'
 import { Sender } from './sender.js'
+import type { Slice } from '../shared/slice.js'
 import type { Duplex } from 'node:stream'
 import type { Flusher } from './sender.js'
 import type { DeflateOptions } from '../../types/relay.js'
@@ -80,7 +81,7 @@ function hasValidWindows (offer: Parameters): boolean {
 /** A sender that compresses the larger messages, one at a time and in order. */
 export class DeflatingSender extends Sender {
   readonly #deflate: Deflate
-  #uncompressed: { readonly frame: Buffer, readonly written: (() => void) | undefined }[] = []
+  #uncompressed: { readonly frame: Slice, readonly written: (() => void) | undefined }[] = []
   #uncompressedBytes = 0
   #isCompressing = false
   #onAllCompressed: (() => void) | undefined
@@ -98,7 +99,7 @@ export class DeflatingSender extends Sender {
     if (this.#uncompressedBytes === 0) super.bufferEmptied()
   }
 
-  override sendEncoded (frame: Buffer, written?: () => void): void {
+  override sendEncoded (frame: Slice, written?: () => void): void {
     this.#uncompressed.push({ frame, written })
     this.#uncompressedBytes += frame.length
     if (!this.#isCompressing) this.#compressNext()
@@ -111,12 +112,13 @@ export class DeflatingSender extends Sender {
 
   #compressNext (): void {
     for (let first = this.#uncompressed[0]; first !== undefined; first = this.#uncompressed[0]) {
-      const payload = payloadOf(first.frame)
+      const { bytes } = first.frame
+      const payload = payloadOf(bytes)
       if (payload === undefined || payload.length < this.#deflate.threshold) {
         this.#sendProcessed(first.frame)
       } else {
         this.#isCompressing = true
-        const opcode = first.frame[0] & 0x0f
+        const opcode = bytes[0] & 0x0f
         this.#deflate.codec.compress(payload, true, (err, data) => {
           this.#isCompressing = false
           // The codec was closed together with the connection.
@@ -136,10 +138,10 @@ export class DeflatingSender extends Sender {
     if (flushed !== undefined) super.whenFlushed(flushed)
   }
 
-  #sendProcessed (bytes: Buffer): void {
+  #sendProcessed (processed: Slice): void {
     const { frame, written } = this.#uncompressed.shift()!
     this.#uncompressedBytes -= frame.length
-    super.sendEncoded(bytes, written)
+    super.sendEncoded(processed, written)
   }
 }
 

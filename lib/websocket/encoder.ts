@@ -1,7 +1,8 @@
 import { binaryFrame, textFrame, textFrameFromBytes } from './frames.js'
+import { Slice } from '../shared/slice.js'
 import type { Encoder } from '../connection/transport.js'
 
-const empty = Buffer.alloc(0)
+const empty = new Slice(Buffer.alloc(0))
 
 /**
  * Makes the frames of messages to clients, before compression.
@@ -13,9 +14,9 @@ export class WebSocketEncoder implements Encoder {
   /** Number of texts that were encoded. @internal */
   encodedTexts = 0
   #text: string | undefined
-  #frame: Buffer = empty
+  #frame = empty
 
-  encodeText (text: string): Buffer {
+  encodeText (text: string): Slice {
     if (text !== this.#text) {
       this.encodedTexts++
       this.#frame = textFrame(text)
@@ -24,15 +25,15 @@ export class WebSocketEncoder implements Encoder {
     return this.#frame
   }
 
-  encodeTextBytes (bytes: Uint8Array): Buffer | undefined {
+  encodeTextBytes (bytes: Uint8Array): Slice | undefined {
     return textFrameFromBytes(bytes)
   }
 
-  encodeBinary (data: Uint8Array | string): Buffer {
+  encodeBinary (data: Uint8Array | string): Slice {
     return binaryFrame(data)
   }
 
-  encodeTopic (topic: string, json: string): Buffer {
+  encodeTopic (topic: string, json: string): Slice {
     return textFrame(`{"topic":${JSON.stringify(topic)},"data":${json}}`)
   }
 

@@ -1,6 +1,7 @@
 // The global `Buffer` is a getter, which is slower than an import.
 import { Buffer, isUtf8 } from 'node:buffer'
 import { cutReason } from '../connection/close-codes.js'
+import { Slice } from '../shared/slice.js'
 
 /** The opcodes of RFC 6455 section 5.2. */
 export const opcodes = { continuation: 0, text: 1, binary: 2, close: 8, ping: 9, pong: 10 } as const
@@ -23,33 +24,40 @@ const largeSlabSize = 64 * 1024
 const minLargeFrame = 2 * 1024
 const maxSlabFrame = 16 * 1024
 
+// Up to this length, the bytes of a text fit into the small slab, whatever they are. Those of a
+// longer text are counted first.
+const maxShortText = 682
+
 const empty = Buffer.alloc(0)
 let smallSlab = empty
 let smallUsed = 0
 let largeSlab = empty
 let largeUsed = 0
 
-function allocate (size: number): Buffer {
-  if (size < minLargeFrame) return allocateSmall(size)
-  return size > maxSlabFrame ? Buffer.allocUnsafeSlow(size) : allocateLarge(size)
+function allocate (size: number): Slice {
+  if (size < minLargeFrame) {
+    const start = reserveSmall(size)
+    smallUsed += size
+    return new Slice(smallSlab, start, size)
+  }
+  return size > maxSlabFrame ? new Slice(Buffer.allocUnsafeSlow(size)) : allocateLarge(size)
 }
 
-function allocateSmall (size: number): Buffer {
+/** Makes room in the small slab, from `smallUsed`. @returns where it begins */
+function reserveSmall (size: number): number {
   if (smallUsed + size > smallSlab.length) {
     smallSlab = Buffer.allocUnsafeSlow(smallSlabSize)
     smallUsed = 0
   }
-  const start = smallUsed
-  smallUsed += size
-  return smallSlab.subarray(start, smallUsed)
+  return smallUsed
 }
 
-function allocateLarge (size: number): Buffer {
+function allocateLarge (size: number): Slice {
   if (largeUsed + size > largeSlab.length) {
     largeSlab = Buffer.allocUnsafeSlow(largeSlabSize)
     largeUsed = 0
   }
-  const piece = largeSlab.subarray(largeUsed, largeUsed + size)
+  const piece = new Slice(largeSlab, largeUsed, size)
   // The next frame starts at a word boundary.
   largeUsed += size + 7 & ~7
   return piece
@@ -58,61 +66,80 @@ function allocateLarge (size: number): Buffer {
 /**
  * Joins frames.
  * @param bytes of all of them
- * @returns a view of them, without a copy, if they lie one after the other in memory
+ * @returns a slice of them, without a copy, if they lie one after the other in memory
  */
-export function joinFrames (frames: readonly Buffer[], bytes: number): Buffer {
-  const { buffer, byteOffset } = frames[0]
-  let end = byteOffset
+export function joinFrames (frames: readonly Slice[], bytes: number): Slice {
+  const { memory, start } = frames[0]
+  let end = start
   for (const frame of frames) {
-    if (frame.byteOffset !== end || frame.buffer !== buffer) return Buffer.concat(frames, bytes)
+    if (frame.start !== end || frame.memory !== memory) return copyFrames(frames, bytes)
     end += frame.length
   }
-  return Buffer.from(buffer, byteOffset, bytes)
+  return new Slice(memory, start, bytes)
+}
+
+/** Joins frames by copying them. Those that lie one after the other are copied at once. */
+export function copyFrames (frames: readonly Slice[], bytes: number): Slice {
+  const target = Buffer.allocUnsafeSlow(bytes)
+  let at = 0
+  let { memory, start, end } = frames[0]
+  for (const frame of frames.slice(1)) {
+    if (frame.start !== end || frame.memory !== memory) {
+      at += memory.copy(target, at, start, end);
+      ({ memory, start } = frame)
+    }
+    end = frame.end
+  }
+  memory.copy(target, at, start, end)
+  return new Slice(target)
 }
 
 /** Makes a final, unmasked frame. The payload is copied, so the caller may change it afterwards. */
-export function frame (opcode: number, payload: Uint8Array, rsv1 = false): Buffer {
+export function frame (opcode: number, payload: Uint8Array, rsv1 = false): Slice {
   const { length } = payload
   const target = allocate(headerSize(length) + length)
-  const start = writeHeader(target, rsv1 ? opcode | rsv1Bit : opcode, length)
+  const { memory, start } = target
+  const at = writeHeader(memory, start, rsv1 ? opcode | rsv1Bit : opcode, length)
   // A detached buffer has the length 0, and `set` throws for it.
-  if (length > 0) target.set(payload, start)
+  if (length > 0) memory.set(payload, at)
   return target
 }
 
 /** Makes a text frame. A lone surrogate becomes U+FFFD, so that the text is valid UTF-8. */
-export function textFrame (text: string): Buffer {
+export function textFrame (text: string): Slice {
   return stringFrame(opcodes.text, text)
 }
 
 /** Makes a text frame of bytes. @returns undefined if they are not UTF-8 */
-export function textFrameFromBytes (data: Uint8Array): Buffer | undefined {
+export function textFrameFromBytes (data: Uint8Array): Slice | undefined {
   const whole = frame(opcodes.text, data)
   // The copy is checked, because shared memory may change in between.
-  return isUtf8(whole.subarray(whole.length - data.length)) ? whole : undefined
+  return isUtf8(whole.bytes.subarray(whole.length - data.length)) ? whole : undefined
 }
 
 /** Makes a binary frame. A string is sent as its UTF-8 bytes. */
-export function binaryFrame (data: Uint8Array | string): Buffer {
+export function binaryFrame (data: Uint8Array | string): Slice {
   return typeof data === 'string' ? stringFrame(opcodes.binary, data) : frame(opcodes.binary, data)
 }
 
 const emptyPing = frame(opcodes.ping, empty)
 
 /** @param data at most 125 bytes */
-export function pingFrame (data?: Uint8Array): Buffer {
+export function pingFrame (data?: Uint8Array): Slice {
   return data === undefined ? emptyPing : frame(opcodes.ping, data)
 }
 
 /** @param data at most 125 bytes */
-export function pongFrame (data: Uint8Array): Buffer {
+export function pongFrame (data: Uint8Array): Slice {
   return frame(opcodes.pong, data)
 }
 
 /** Makes a close frame. With {@link noCode} it is empty. A reason that is too long is cut. */
-export function closeFrame (code: number, reason: string): Buffer {
+export function closeFrame (code: number, reason: string): Slice {
   if (code === noCode) return frame(opcodes.close, empty)
-  if (reason === '') return Buffer.from([fin | opcodes.close, 2, code >> 8, code & 0xff])
+  if (reason === '') {
+    return new Slice(Buffer.from([fin | opcodes.close, 2, code >> 8, code & 0xff]))
+  }
   const text = Buffer.from(cutReason(reason))
   const payload = Buffer.allocUnsafe(2 + text.length)
   payload.writeUInt16BE(code)
@@ -120,31 +147,52 @@ export function closeFrame (code: number, reason: string): Buffer {
   return frame(opcodes.close, payload)
 }
 
-function stringFrame (opcode: number, text: string): Buffer {
-  const short = text.length <= maxLoopLength ? shortAscii(opcode, text) : undefined
-  return short ?? encodeText(opcode, text)
+function stringFrame (opcode: number, text: string): Slice {
+  const { length } = text
+  if (length > maxShortText) return encodeText(opcode, text)
+  const short = length <= maxLoopLength ? shortAscii(opcode, text) : undefined
+  return short ?? encodeShort(opcode, text)
 }
 
 /** @returns undefined if a character is not ASCII */
-function shortAscii (opcode: number, text: string): Buffer | undefined {
+function shortAscii (opcode: number, text: string): Slice | undefined {
   const { length } = text
-  const target = allocateSmall(2 + length)
-  target[0] = fin | opcode
-  target[1] = length
+  const size = 2 + length
+  const start = reserveSmall(size)
+  const memory = smallSlab
+  memory[start] = fin | opcode
+  memory[start + 1] = length
   for (let i = 0; i < length; i++) {
     const unit = text.charCodeAt(i)
     if (unit > 0x7f) return undefined
-    target[2 + i] = unit
+    memory[start + 2 + i] = unit
   }
-  return target
+  smallUsed += size
+  return new Slice(memory, start, size)
 }
 
-function encodeText (opcode: number, text: string): Buffer {
+/** Writes the text without counting its bytes first, after the header that fits if it is ASCII. */
+function encodeShort (opcode: number, text: string): Slice {
+  const start = reserveSmall(4 + 3 * text.length)
+  const memory = smallSlab
+  const assumed = headerSize(text.length)
+  const length = memory.write(text, start + assumed)
+  const header = headerSize(length)
+  if (header !== assumed) {
+    memory.copyWithin(start + header, start + assumed, start + assumed + length)
+  }
+  writeHeader(memory, start, opcode, length)
+  smallUsed += header + length
+  return new Slice(memory, start, header + length)
+}
+
+function encodeText (opcode: number, text: string): Slice {
   const length = Buffer.byteLength(text)
   const target = allocate(headerSize(length) + length)
+  const { memory, start } = target
   // A text with as many bytes as UTF-16 units is ASCII, and latin1 is written up to twice as fast.
   const encoding = length === text.length ? 'latin1' : 'utf8'
-  target.write(text, writeHeader(target, opcode, length), length, encoding)
+  memory.write(text, writeHeader(memory, start, opcode, length), length, encoding)
   return target
 }
 
@@ -153,20 +201,20 @@ function headerSize (length: number): number {
 }
 
 /** @returns where the payload begins */
-function writeHeader (target: Buffer, opcode: number, length: number): number {
-  target[0] = fin | opcode
+function writeHeader (memory: Buffer, start: number, opcode: number, length: number): number {
+  memory[start] = fin | opcode
   if (length < 126) {
-    target[1] = length
-    return 2
+    memory[start + 1] = length
+    return start + 2
   }
   if (length < 0x10000) {
-    target[1] = 126
-    target[2] = length >>> 8
-    target[3] = length
-    return 4
+    memory[start + 1] = 126
+    memory[start + 2] = length >>> 8
+    memory[start + 3] = length
+    return start + 4
   }
-  target[1] = 127
-  target.writeUInt32BE(Math.floor(length / 0x100000000), 2)
-  target.writeUInt32BE(length >>> 0, 6)
-  return 10
+  memory[start + 1] = 127
+  memory.writeUInt32BE(Math.floor(length / 0x100000000), start + 2)
+  memory.writeUInt32BE(length >>> 0, start + 6)
+  return start + 10
 }

@@ -1,4 +1,5 @@
 import { NativeSender } from './native-sender.js'
+import type { Slice } from '../shared/slice.js'
 import type { SendMany } from './native.js'
 import type { Batch, Sender } from './sender.js'
 
@@ -20,10 +21,10 @@ export class NativeBatch implements Batch {
   readonly #arena = Buffer.allocUnsafeSlow(arenaSize)
   readonly #entries = new Int32Array(entrySize * maxEntries)
   #senders: NativeSender[] = []
-  #chunks: Buffer[] = []
+  #chunks: Slice[] = []
   #used = 0
   /** The chunk that was copied last: the members of a room get the same one. */
-  #lastChunk: Buffer | undefined
+  #lastChunk: Slice | undefined
   #lastOffset = 0
 
   constructor (sendMany: SendMany) {
@@ -38,13 +39,12 @@ export class NativeBatch implements Batch {
     this.#send()
   }
 
-  #add (sender: NativeSender, chunk: Buffer): void {
+  #add (sender: NativeSender, chunk: Slice): void {
     if (this.#senders.length === maxEntries) this.#send()
     if (chunk !== this.#lastChunk) {
       if (this.#used + chunk.length > arenaSize) this.#send()
       this.#lastOffset = this.#used
-      this.#arena.set(chunk, this.#used)
-      this.#used += chunk.length
+      this.#used += chunk.memory.copy(this.#arena, this.#used, chunk.start, chunk.end)
       this.#lastChunk = chunk
     }
     const entry = this.#senders.length * entrySize

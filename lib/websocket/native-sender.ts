@@ -1,6 +1,7 @@
 import { Sender } from './sender.js'
 import type { Duplex } from 'node:stream'
 import type { Socket } from 'node:net'
+import type { Slice } from '../shared/slice.js'
 import type { Flusher } from './sender.js'
 
 /** A larger chunk is written by its socket, which does not copy it. */
@@ -52,7 +53,7 @@ export class NativeSender extends Sender {
   }
 
   /** The chunk to send now; undefined if there is none, or the socket has to write it. */
-  chunkForBatch (): Buffer | undefined {
+  chunkForBatch (): Slice | undefined {
     const socket = this.#tcp
     if (this.#batchState === 'waiting') return undefined
     if (socket.destroyed || socket._handle === null || socket.writableEnded) return undefined
@@ -64,7 +65,7 @@ export class NativeSender extends Sender {
   }
 
   /** @param sent bytes that the kernel has taken; negative if it has taken none */
-  batchSent (chunk: Buffer, sent: number): void {
+  batchSent (chunk: Slice, sent: number): void {
     const taken = Math.max(0, sent)
     this.#sentByBatch += taken
     this.#batchState = this.chunkTaken(chunk, taken) ? 'sent' : 'none'

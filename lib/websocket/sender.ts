@@ -1,7 +1,8 @@
 import { Buffer } from 'node:buffer'
 import { Traffic } from '../connection/counters.js'
 import { WebSocketEncoder } from './encoder.js'
-import { joinFrames } from './frames.js'
+import { copyFrames, joinFrames } from './frames.js'
+import { Slice } from '../shared/slice.js'
 import type { Duplex } from 'node:stream'
 import type { MessageWriter } from '../connection/transport.js'
 import type { Clock } from '../shared/clock.js'
@@ -26,8 +27,8 @@ const maxYields = 4
 /** Multiple of the limit that one loop iteration may send to a client whose buffer was empty. */
 const burstFactor = 16
 
-const none: readonly Buffer[] = []
-const empty = Buffer.alloc(0)
+const none: readonly Slice[] = []
+const empty = new Slice(Buffer.alloc(0))
 
 /** Stands for one loop iteration that sent more than the limit to a client with an empty buffer. */
 interface Burst {
@@ -54,7 +55,7 @@ export class Flusher {
   #yields = 0
   /** The frames that were joined last, and the result. */
   #parts = none
-  #joined: Buffer = empty
+  #joined = empty
 
   /**
    * @param isBusy whether processes have mail that they will handle in the next loop iteration
@@ -79,7 +80,7 @@ export class Flusher {
   /**
    * Joins frames into one chunk. The members of a room have the same frames and share the chunk.
    */
-  joinFrames (frames: readonly Buffer[], bytes: number): Buffer {
+  joinFrames (frames: readonly Slice[], bytes: number): Slice {
     const parts = this.#parts
     if (frames.length !== parts.length || frames.some((frame, i) => frame !== parts[i])) {
       this.#joined = joinFrames(frames, bytes)
@@ -118,9 +119,9 @@ export class Sender implements MessageWriter {
   readonly #socket: Duplex
   readonly #flusher: Flusher
   /** The queued frame, if it is the only one. Mostly there is no other. */
-  #singleFrame: Buffer | undefined
+  #singleFrame: Slice | undefined
   /** The queued frames, if there are several. */
-  #frames: Buffer[] | undefined
+  #frames: Slice[] | undefined
   /** Number of the queued frames that are already joined ones. They come first. */
   #packedCount = 0
   #queuedBytes = 0
@@ -139,7 +140,7 @@ export class Sender implements MessageWriter {
   /**
    * The pong for a ping that came when the buffer was full. It is sent when the queue is written.
    */
-  latePong: Buffer | undefined
+  latePong: Slice | undefined
 
   constructor (socket: Duplex, flusher: Flusher) {
     this.encoder = flusher.encoder
@@ -208,7 +209,7 @@ export class Sender implements MessageWriter {
   }
 
   /** @param written called when the kernel has taken the frame */
-  sendEncoded (frame: Buffer, written?: () => void): void {
+  sendEncoded (frame: Slice, written?: () => void): void {
     if (this.#queuedBytes === 0) this.#singleFrame = frame
     else this.#queueFrame(frame)
     this.#queuedBytes += frame.length
@@ -220,7 +221,7 @@ export class Sender implements MessageWriter {
     }
   }
 
-  #queueFrame (frame: Buffer): void {
+  #queueFrame (frame: Slice): void {
     if (this.#frames === undefined) this.#frames = [this.#singleFrame!, frame]
     else this.#frames.push(frame)
     this.#singleFrame = undefined
@@ -254,7 +255,7 @@ export class Sender implements MessageWriter {
   }
 
   /** The queued frames as one chunk, unless they are too large to be joined. */
-  protected queuedChunk (maxBytes: number): Buffer | undefined {
+  protected queuedChunk (maxBytes: number): Slice | undefined {
     const frames = this.#frames
     const bytes = this.#queuedBytes
     if (bytes > maxBytes) return undefined
@@ -270,13 +271,13 @@ export class Sender implements MessageWriter {
    *
    * @returns whether the turn is over: nothing waits, and nobody is to be called back
    */
-  protected chunkTaken (chunk: Buffer, taken: number): boolean {
+  protected chunkTaken (chunk: Slice, taken: number): boolean {
     const written = this.#onWritten
     this.#clearQueue()
     this.#flusher.traffic.bytesOut += chunk.length
     this.#socketMayHoldBytes = taken < chunk.length
     if (this.#socketMayHoldBytes) {
-      this.#socket.write(chunk.subarray(taken), written && this.#doneWith(written))
+      this.#socket.write(chunk.bytes.subarray(taken), written && this.#doneWith(written))
       this.#socketMayHoldBytes = this.#socket.writableLength > 0
     }
     // Moved, because Node still calls back for the rest: callbacks of later frames are not for it.
@@ -312,7 +313,7 @@ export class Sender implements MessageWriter {
     }
   }
 
-  #sendLatePong (pong: Buffer): void {
+  #sendLatePong (pong: Slice): void {
     this.latePong = undefined
     this.sendEncoded(pong)
   }
@@ -331,14 +332,14 @@ export class Sender implements MessageWriter {
     this.#clearQueue()
     this.#flusher.traffic.bytesOut += bytes
     const done = written && this.#doneWith(written)
-    if (frames === undefined) socket.write(single, done)
+    if (frames === undefined) socket.write(single!.bytes, done)
     else if (bytes <= frames.length * maxCopySize) {
-      socket.write(this.#flusher.joinFrames(frames, bytes), done)
+      socket.write(this.#flusher.joinFrames(frames, bytes).bytes, done)
     } else {
       socket.cork()
       const tail = frames.pop()!
-      for (const frame of frames) socket.write(frame)
-      socket.write(tail, done)
+      for (const frame of frames) socket.write(frame.bytes)
+      socket.write(tail.bytes, done)
       socket.uncork()
     }
     this.#socketMayHoldBytes = socket.writableLength > 0
@@ -346,8 +347,9 @@ export class Sender implements MessageWriter {
     if (done !== undefined && !this.#socketMayHoldBytes) done()
   }
 
-  #packFrames (frames: Buffer[]): void {
+  #packFrames (frames: Slice[]): void {
     const unpacked = frames.splice(this.#packedCount)
-    this.#packedCount = frames.push(Buffer.concat(unpacked))
+    const bytes = unpacked.reduce((sum, { length }) => sum + length, 0)
+    this.#packedCount = frames.push(copyFrames(unpacked, bytes))
   }
 }

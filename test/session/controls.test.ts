@@ -5,11 +5,11 @@ import {
 import { binaryFrame, textFrame } from '../../lib/websocket/frames.js'
 
 t.test('makes the bytes of an acknowledgement', async (t) => {
-  t.equal(ackFrame(37).toString('hex'), '810400613337')
+  t.equal(ackFrame(37).bytes.toString('hex'), '810400613337')
 })
 
 t.test('makes the bytes of the advice to reconnect', async (t) => {
-  t.same(reconnectFrame(5000), textFrame('\u0000r{"after":0,"by":5000}'))
+  t.same(reconnectFrame(5000).bytes, textFrame('\u0000r{"after":0,"by":5000}').bytes)
 })
 
 t.test('makes a hello without the fields that are not given', async (t) => {
@@ -17,7 +17,7 @@ t.test('makes a hello without the fields that are not given', async (t) => {
     token: undefined, window: 0, from: 1, received: 0, resumed: false, why: undefined, protocol: ''
   }
   const text = '{"v":1,"window":0,"from":1,"received":0,"resumed":false,"protocol":""}'
-  t.same(helloFrame(hello), textFrame(`\u0000h${text}`))
+  t.same(helloFrame(hello).bytes, textFrame(`\u0000h${text}`).bytes)
 })
 
 t.test('writes the fields of a hello in the documented order', async (t) => {
@@ -26,7 +26,7 @@ t.test('writes the fields of a hello in the documented order', async (t) => {
   } as const
   const text = '{"v":1,"token":"t","window":1,"from":3,"received":2,"resumed":false,"why":"gap",' +
     '"protocol":"chat"}'
-  t.same(helloFrame(hello), textFrame(`\u0000h${text}`))
+  t.same(helloFrame(hello).bytes, textFrame(`\u0000h${text}`).bytes)
 })
 
 t.test('reads acknowledgements', async (t) => {
@@ -55,7 +55,7 @@ t.test('knows controls and escaped texts', async (t) => {
 t.test('escapes a text that begins with U+0000, and shares all other frames', async (t) => {
   for (const size of [1, 124, 125, 126, 65_535, 65_536]) {
     const text = `\u0000${'x'.repeat(size - 1)}`
-    t.same(escapeFrame(textFrame(text)), textFrame(`\u0000${text}`), `${size} bytes`)
+    t.same(escapeFrame(textFrame(text)).bytes, textFrame(`\u0000${text}`).bytes, `${size} bytes`)
   }
   const others = [
     textFrame(''), textFrame('a'), textFrame('x'.repeat(70_000)), binaryFrame('\u0000a'),

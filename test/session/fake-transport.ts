@@ -9,11 +9,12 @@ import type {
 import type { Deadline } from '../../lib/shared/deadline-timer.js'
 import type { SessionEvents, SessionPolicy } from '../../lib/session/session-host.js'
 import type { SessionLimits } from '../../lib/session/sessions.js'
+import type { Slice } from '../../lib/shared/slice.js'
 
 /** The hello or the control in a frame, or the text. */
-function show (frame: Buffer): string {
-  const short = frame[1]
-  return frame.toString('utf8', short < 126 ? 2 : short === 126 ? 4 : 10)
+function show ({ bytes }: Slice): string {
+  const short = bytes[1]
+  return bytes.toString('utf8', short < 126 ? 2 : short === 126 ? 4 : 10)
 }
 
 export class FakeTransport implements Transport, MessageWriter {
@@ -41,7 +42,7 @@ export class FakeTransport implements Transport, MessageWriter {
 
   allowsBurst (): boolean { return this.burst }
 
-  sendEncoded (message: Buffer, written?: () => void): void {
+  sendEncoded (message: Slice, written?: () => void): void {
     this.log.push(show(message))
     if (written !== undefined) this.untaken.push(written)
   }

@@ -3,6 +3,7 @@ import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import t from 'tap'
 import { FrameStore } from '../../lib/session/frame-store.js'
+import { Slice } from '../../lib/shared/slice.js'
 
 setFlagsFromString('--expose-gc')
 const collectGarbage = runInNewContext('gc') as () => void
@@ -18,10 +19,11 @@ class Queue {
     this.#store = store
   }
 
-  append (frame: Buffer): void {
+  append (frame: Buffer | Slice): void {
+    const slice = frame instanceof Slice ? frame : new Slice(frame)
     if (this.expected.length === 0) this.#start = this.#end = this.#store.openQueue()
-    this.#end = this.#store.append(this.#end, frame)
-    this.expected.push(frame.toString())
+    this.#end = this.#store.append(this.#end, slice)
+    this.expected.push(String(slice.bytes))
   }
 
   drop (): void {
@@ -31,7 +33,7 @@ class Queue {
   }
 
   get frames (): string[] {
-    return this.#store.read(this.#start, this.expected.length).map(String)
+    return this.#store.read(this.#start, this.expected.length).map(({ bytes }) => String(bytes))
   }
 
   get isRight (): boolean {
@@ -71,8 +73,7 @@ t.test('reads the first frame of the next block', async (t) => {
 t.test('keeps a frame again after it was dropped', async (t) => {
   const queue = new Queue(new FrameStore())
   // Each has memory of its own.
-  const [frame, other] = ['frame', 'other'].map((text) =>
-    Buffer.from(new TextEncoder().encode(text).buffer))
+  const [frame, other] = ['frame', 'other'].map((text) => Buffer.from(text))
   for (const next of [frame, frame, other, frame]) queue.append(next)
   t.same(queue.frames, ['frame', 'frame', 'other', 'frame'])
   while (queue.expected.length > 0) queue.drop()
@@ -98,10 +99,10 @@ t.test('grows, and shrinks when no frame is kept', async (t) => {
 t.test('holds the memory of frames until the last one is dropped', async (t) => {
   const queue = new Queue(new FrameStore())
   const held = (): WeakRef<ArrayBufferLike> => {
-    const frames = Buffer.from(new Uint8Array(20).buffer)
-    queue.append(frames.subarray(0, 10))
-    queue.append(frames.subarray(10))
-    return new WeakRef(frames.buffer)
+    const memory = Buffer.from(new Uint8Array(20).buffer)
+    queue.append(new Slice(memory, 0, 10))
+    queue.append(new Slice(memory, 10))
+    return new WeakRef(memory.buffer)
   }
   const refs = [held(), held()]
   const isHeld = async (): Promise<boolean[]> => {

@@ -1,5 +1,6 @@
 import t from 'tap'
 import { Unacknowledged } from '../../lib/session/unacknowledged.js'
+import { Slice } from '../../lib/shared/slice.js'
 
 /** Without the other parts of a session. */
 class Kept extends Unacknowledged {
@@ -7,7 +8,7 @@ class Kept extends Unacknowledged {
     return super.takenCallback(number)
   }
 
-  override forEachKept (send: (frame: Buffer, number: number) => void): void {
+  override forEachKept (send: (frame: Slice, number: number) => void): void {
     super.forEachKept(send)
   }
 
@@ -16,13 +17,13 @@ class Kept extends Unacknowledged {
   }
 }
 
-function frames (count: number, size = 10): Buffer[] {
-  return Array.from({ length: count }, (_, i) => Buffer.alloc(size, i))
+function frames (count: number, size = 10): Slice[] {
+  return Array.from({ length: count }, (_, i) => new Slice(Buffer.alloc(size, i)))
 }
 
 /** The numbers and frames that are kept. */
-function keptBy (kept: Kept): Array<[number, Buffer]> {
-  const all: Array<[number, Buffer]> = []
+function keptBy (kept: Kept): Array<[number, Slice]> {
+  const all: Array<[number, Slice]> = []
   kept.forEachKept((frame, number) => all.push([number, frame]))
   return all
 }
@@ -47,10 +48,10 @@ t.test('numbers messages from 1, and keeps them until they are acknowledged', as
 t.test('keeps the right messages over many acknowledgements', async (t) => {
   const kept = new Kept()
   for (let number = 1; number <= 1000; number++) {
-    kept.keep(Buffer.from([number & 0xff]), undefined)
+    kept.keep(new Slice(Buffer.from([number & 0xff])), undefined)
     if (number % 3 === 0) kept.acknowledge(number - 2)
   }
-  t.same(keptBy(kept).map(([number, frame]) => [number, frame[0]]), [
+  t.same(keptBy(kept).map(([number, { bytes }]) => [number, bytes[0]]), [
     [998, 998 & 0xff], [999, 999 & 0xff], [1000, 1000 & 0xff]
   ])
   t.equal(kept.keptFrameBytes, 3)
@@ -59,9 +60,9 @@ t.test('keeps the right messages over many acknowledgements', async (t) => {
 t.test('calls back once, when the kernel or the client has the message', async (t) => {
   const kept = new Kept()
   const log: string[] = []
-  kept.keep(Buffer.alloc(1), () => log.push('first'))
-  kept.keep(Buffer.alloc(1), undefined)
-  kept.keep(Buffer.alloc(1), () => log.push('third'))
+  kept.keep(new Slice(Buffer.alloc(1)), () => log.push('first'))
+  kept.keep(new Slice(Buffer.alloc(1)), undefined)
+  kept.keep(new Slice(Buffer.alloc(1)), () => log.push('third'))
   const taken = kept.takenCallback(1)!
   t.equal(kept.takenCallback(2), undefined)
   taken()
@@ -95,7 +96,7 @@ t.test('does not evict messages that wait for the kernel', async (t) => {
 
 t.test('releases everything', async (t) => {
   const kept = new Kept()
-  kept.keep(Buffer.alloc(1), () => t.fail('called back'))
+  kept.keep(new Slice(Buffer.alloc(1)), () => t.fail('called back'))
   const taken = kept.takenCallback(1)!
   kept.releaseKept()
   t.equal(kept.keptCount, 0)

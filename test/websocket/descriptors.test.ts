@@ -3,6 +3,7 @@ import t from 'tap'
 import { NativeSender, isPlainTcp } from '../../lib/websocket/native-sender.js'
 import { turn } from './sink.js'
 import { batchedServer, compiledSendMany, notCompiled, Pairs, sendManyInScript } from './native.js'
+import { Slice } from '../../lib/shared/slice.js'
 import type { Socket } from 'node:net'
 import type { SendMany } from '../../lib/websocket/native.js'
 import type { Flusher } from '../../lib/websocket/sender.js'
@@ -34,7 +35,7 @@ class Peer {
   send (written?: () => void): void {
     const text = `<${this.#name} ${this.#count++}>`
     this.#sent += text
-    this.sender.sendEncoded(Buffer.from(text), written)
+    this.sender.sendEncoded(new Slice(Buffer.from(text)), written)
   }
 
   /** @returns undefined, or the bytes that differ from those that were sent */

@@ -16,6 +16,7 @@ import {
   textFrame,
   textFrameFromBytes
 } from '../../lib/websocket/frames.js'
+import { Slice } from '../../lib/shared/slice.js'
 
 type Event = [name: string, ...values: unknown[]]
 
@@ -41,6 +42,11 @@ async function received (...frames: Buffer[]): Promise<Event[]> {
   return events
 }
 
+/** A copy of frames. */
+function bytesOf (frames: readonly Slice[]): Buffer {
+  return Buffer.concat(frames.map(({ bytes }) => bytes))
+}
+
 const sizes = [0, 1, 39, 40, 41, 125, 126, 127, 65535, 65536, 70000]
 
 function headerOf (size: number): number {
@@ -52,8 +58,8 @@ t.test('frames a text of any size with the shortest header, readable by ws', asy
     const text = 'x'.repeat(size)
     const whole = textFrame(text)
     t.equal(whole.length, headerOf(size) + size, `${size} bytes`)
-    t.equal(whole[0], 0x81)
-    t.strictSame(await received(whole), [['message', text, false]])
+    t.equal(whole.bytes[0], 0x81)
+    t.strictSame(await received(whole.bytes), [['message', text, false]])
   }
 })
 
@@ -62,12 +68,12 @@ t.test('frames share no bytes with each other, in any memory', async t => {
     String.fromCharCode(97 + (i % 26)).repeat([100, 2043, 2044, 4096, 9001, 16_380, 16_381][i % 7])
   )
   const frames = texts.map((text) => textFrame(text))
-  t.same(await received(...frames), texts.map((text) => ['message', text, false]))
-  const memory = new Set(
-    frames.filter(({ length }) => length >= 2048 && length <= 16_384).map(({ buffer }) => buffer)
+  t.same(await received(...frames.map(({ bytes }) => bytes)), texts.map((text) => ['message', text, false]))
+  const memories = new Set(
+    frames.filter(({ length }) => length >= 2048 && length <= 16_384).map(({ memory }) => memory)
   )
-  t.ok(memory.size < 10, 'those of some KiB are in a few slabs')
-  t.notOk(memory.has(frames[6].buffer), 'large ones are in none of them')
+  t.ok(memories.size < 10, 'those of some KiB are in a few slabs')
+  t.notOk(memories.has(frames[6].memory), 'large ones are in none of them')
 })
 
 t.test('a text that is not ASCII is sent as its UTF-8 bytes', async t => {
@@ -86,7 +92,7 @@ t.test('a text that is not ASCII is sent as its UTF-8 bytes', async t => {
     for (const count of [1, 13, 20, 41, 200]) {
       const text = unit.repeat(count)
       t.strictSame(
-        await received(textFrame(text)),
+        await received(textFrame(text).bytes),
         [['message', text, false]],
         `${count} times ${unit}`
       )
@@ -100,7 +106,7 @@ t.test('a lone surrogate is sent as U+FFFD', async t => {
     ['a\udc00b', 'a\ufffdb'],
     ['\ud83d'.repeat(60), '\ufffd'.repeat(60)]
   ]) {
-    t.strictSame(await received(textFrame(text)), [['message', sent, false]])
+    t.strictSame(await received(textFrame(text).bytes), [['message', sent, false]])
   }
 })
 
@@ -110,23 +116,36 @@ t.test('copies bytes into a binary frame at the moment of the call', async t => 
     const whole = binaryFrame(data)
     data.fill(9)
     t.equal(whole.length, headerOf(size) + size, `${size} bytes`)
-    t.strictSame(await received(whole), [['message', Buffer.alloc(size, 7), true]])
+    t.strictSame(await received(whole.bytes), [['message', Buffer.alloc(size, 7), true]])
   }
 })
 
 t.test('sends only the view of a Uint8Array, not its whole buffer', async t => {
   const part = new Uint8Array([1, 2, 3, 4, 5]).subarray(1, 4)
-  t.strictSame(await received(binaryFrame(part)), [['message', Buffer.from([2, 3, 4]), true]])
+  t.strictSame(await received(binaryFrame(part).bytes), [['message', Buffer.from([2, 3, 4]), true]])
 })
 
 t.test('a string can be sent as a binary frame', async t => {
-  t.strictSame(await received(binaryFrame('é')), [['message', Buffer.from('é'), true]])
+  t.strictSame(await received(binaryFrame('é').bytes), [['message', Buffer.from('é'), true]])
+})
+
+t.test('a text of any length and any characters has the header of its bytes', async (t) => {
+  const lengths = [...Array(130).keys(), 681, 682, 683, 684, 21_845, 21_846]
+  for (const unit of ['x', 'é', 'ก', '😀', 'xé', '\ud800']) {
+    for (const length of lengths) {
+      const text = unit.repeat(length).slice(0, length)
+      const payload = Buffer.from(text)
+      const { bytes } = textFrame(text)
+      const expected = frame(opcodes.text, payload).bytes
+      if (!bytes.equals(expected)) t.fail(`${length} times ${unit}`)
+    }
+  }
 })
 
 t.test('bytes can be sent as text where they are UTF-8', async t => {
   const bytes = new TextEncoder().encode('grüße')
-  t.strictSame(await received(textFrameFromBytes(bytes)!), [['message', 'grüße', false]])
-  t.strictSame(textFrameFromBytes(new Uint8Array(0)), Buffer.from([0x81, 0]))
+  t.strictSame(await received(textFrameFromBytes(bytes)!.bytes), [['message', 'grüße', false]])
+  t.strictSame(textFrameFromBytes(new Uint8Array(0))?.bytes, Buffer.from([0x81, 0]))
   t.equal(textFrameFromBytes(Buffer.from([0x61, 0xff])), undefined)
   t.equal(textFrameFromBytes(Buffer.from([0xed, 0xa0, 0x80])), undefined, 'an encoded surrogate')
   t.equal(textFrameFromBytes(Buffer.alloc(300, 0x80)), undefined, 'a longer header')
@@ -134,20 +153,20 @@ t.test('bytes can be sent as text where they are UTF-8', async t => {
 
 t.test('shared and detached memory can be sent as text', async t => {
   const shared = new Uint8Array(new SharedArrayBuffer(2)).fill(0x61)
-  t.strictSame(textFrameFromBytes(shared), Buffer.from([0x81, 2, 0x61, 0x61]))
+  t.strictSame(textFrameFromBytes(shared)?.bytes, Buffer.from([0x81, 2, 0x61, 0x61]))
   const detached = new Uint8Array(4)
   structuredClone(detached.buffer, { transfer: [detached.buffer] })
-  t.strictSame(textFrameFromBytes(detached), Buffer.from([0x81, 0]))
+  t.strictSame(textFrameFromBytes(detached)?.bytes, Buffer.from([0x81, 0]))
 })
 
 t.test('pings and pongs carry their data', async t => {
   const longest = 'p'.repeat(125)
   t.strictSame(
     await received(
-      pingFrame(),
-      pingFrame(Buffer.from('a')),
-      pongFrame(Buffer.alloc(0)),
-      pongFrame(Buffer.from(longest))
+      pingFrame().bytes,
+      pingFrame(Buffer.from('a')).bytes,
+      pongFrame(Buffer.alloc(0)).bytes,
+      pongFrame(Buffer.from(longest)).bytes
     ),
     [
       ['ping', ''],
@@ -164,13 +183,13 @@ t.test('a close frame carries its code and reason', async t => {
     [1001, 'server shutting down'],
     [4999, 'ü'.repeat(61)]
   ] as const) {
-    t.strictSame(await received(closeFrame(code, reason)), [['close', code, reason]])
+    t.strictSame(await received(closeFrame(code, reason).bytes), [['close', code, reason]])
   }
 })
 
 t.test('a close frame without a code is empty', async t => {
-  t.strictSame(closeFrame(noCode, 'not sent'), Buffer.from([0x88, 0]))
-  t.strictSame(await received(closeFrame(noCode, '')), [['close', 1005, '']])
+  t.strictSame(closeFrame(noCode, 'not sent').bytes, Buffer.from([0x88, 0]))
+  t.strictSame(await received(closeFrame(noCode, '').bytes), [['close', 1005, '']])
 })
 
 t.test('a close reason is cut to 123 bytes between two characters', async t => {
@@ -192,26 +211,27 @@ t.test('a close reason is cut to 123 bytes between two characters', async t => {
     ['😀'.repeat(62), '😀'.repeat(30)]
   ]) {
     t.equal(cutReason(reason), cut)
-    t.strictSame(await received(closeFrame(1000, reason)), [['close', 1000, cut]])
+    t.strictSame(await received(closeFrame(1000, reason).bytes), [['close', 1000, cut]])
   }
 })
 
 t.test('a frame for a compressed payload has RSV1 set', async t => {
-  t.strictSame(frame(opcodes.text, Buffer.from([1, 2]), true), Buffer.from([0xc1, 2, 1, 2]))
-  t.strictSame(frame(opcodes.binary, Buffer.from([1, 2])), Buffer.from([0x82, 2, 1, 2]))
+  const data = Buffer.from([1, 2])
+  t.strictSame(frame(opcodes.text, data, true).bytes, Buffer.from([0xc1, 2, 1, 2]))
+  t.strictSame(frame(opcodes.binary, data).bytes, Buffer.from([0x82, 2, 1, 2]))
 })
 
 t.test('ws reads any sequence of frames correctly', async () => {
   const item = fc.oneof(
     fc
       .string({ unit: 'binary', maxLength: 300 })
-      .map((text): [Buffer, Event] => [textFrame(text), ['message', text, false]]),
+      .map((text): [Buffer, Event] => [textFrame(text).bytes, ['message', text, false]]),
     fc
       .uint8Array({ maxLength: 300 })
-      .map((data): [Buffer, Event] => [binaryFrame(data), ['message', Buffer.from(data), true]]),
+      .map((data): [Buffer, Event] => [binaryFrame(data).bytes, ['message', Buffer.from(data), true]]),
     fc
       .string({ maxLength: 125 })
-      .map((data): [Buffer, Event] => [pingFrame(Buffer.from(data)), ['ping', data]])
+      .map((data): [Buffer, Event] => [pingFrame(Buffer.from(data)).bytes, ['ping', data]])
   )
   await fc.assert(fc.asyncProperty(fc.array(item, { maxLength: 8 }), async items => {
     const events = await received(...items.map(([bytes]) => bytes))
@@ -234,32 +254,31 @@ t.test('joins frames that lie one after the other without a copy', async (t) => 
   const [first, ...others] = Array.from('abcd', (letter) => textFrame(letter.repeat(50)))
   const frames = [first, ...others]
   const joined = joinFrames(frames, 4 * 52)
-  t.same(joined, Buffer.concat(frames))
+  t.same(joined.bytes, bytesOf(frames))
   // A new slab may begin among them: then they are copied.
-  const follow = others.every(({ buffer }) => buffer === first.buffer)
-  t.equal(joined.buffer === first.buffer && joined.byteOffset === first.byteOffset, follow)
+  const follow = others.every(({ memory }) => memory === first.memory)
+  t.equal(joined.memory === first.memory && joined.start === first.start, follow)
 })
 
 t.test('copies frames that do not lie one after the other', async (t) => {
   const [a, b, c] = Array.from('abc', (letter) => textFrame(letter.repeat(50)))
-  const end = a.byteOffset + a.length
-  const elsewhere = Buffer.alloc(end + 52).subarray(end)
-  for (const frames of [[a, c], [b, a], [a, a], [a, elsewhere]]) {
-    const joined = joinFrames(frames, 104)
-    t.same(joined, Buffer.concat(frames))
-    t.notOk(joined.buffer === a.buffer && joined.byteOffset === a.byteOffset)
+  const elsewhere = new Slice(Buffer.alloc(a.end + 52), a.end, 52)
+  for (const frames of [[a, c], [b, a], [a, a], [a, elsewhere], [a, b, a, b, c], [c, a, b, c]]) {
+    const joined = joinFrames(frames, 52 * frames.length)
+    t.same(joined.bytes, bytesOf(frames))
+    t.notOk(joined.memory === a.memory)
   }
 })
 
 t.test('cuts small frames of any number from slabs without mixing them', async (t) => {
   const texts = Array.from({ length: 500 }, (_, i) => `${i} ${'x'.repeat(i * 7 % 300)}`)
   const frames = texts.map(textFrame)
-  for (const [i, frame] of frames.entries()) {
+  for (const [i, { bytes }] of frames.entries()) {
     const header = texts[i].length < 126 ? 2 : 4
-    if (frame.toString('latin1', header) !== texts[i]) t.fail(`frame ${i}`)
+    if (bytes.toString('latin1', header) !== texts[i]) t.fail(`frame ${i}`)
   }
-  const whole = Buffer.concat(frames)
-  t.same(joinFrames(frames, whole.length), whole)
+  const whole = bytesOf(frames)
+  t.same(joinFrames(frames, whole.length).bytes, whole)
 })
 
 t.test('makes whole frames up to the last byte of a slab', async (t) => {
@@ -270,7 +289,7 @@ t.test('makes whole frames up to the last byte of a slab', async (t) => {
   // A slab of larger frames has 65536 bytes. The one that is new begins with this frame.
   const payload = Buffer.alloc(2044)
   let before = 0
-  while (binaryFrame(payload).byteOffset !== 0) t.ok(++before < 33)
+  while (binaryFrame(payload).start !== 0) t.ok(++before < 33)
   for (let i = 1; i < 31; i++) binaryFrame(payload)
   t.equal(binaryFrame(Buffer.alloc(2045)).length, 2049)
 })

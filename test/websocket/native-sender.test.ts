@@ -7,6 +7,7 @@ import { Sender, type Flusher } from '../../lib/websocket/sender.js'
 import { WebSocketTransport } from '../../lib/websocket/transport.js'
 import { Sink, turn } from './sink.js'
 import { batchedServer, Pairs, sendManyInScript } from './native.js'
+import { Slice } from '../../lib/shared/slice.js'
 import type { Socket } from 'node:net'
 import type { SendMany } from '../../lib/websocket/native.js'
 
@@ -70,8 +71,7 @@ async function build (
 t.test('sends for all sockets in one call, with one copy of the same chunk', async (t) => {
   const { sendMany, calls } = recorder()
   const { peers, flusher } = await build(t, sendMany, 4)
-  const shared = Buffer.from('shared')
-  const [a, b] = [Buffer.from('aa'), Buffer.from('b')]
+  const [shared, a, b] = ['shared', 'aa', 'b'].map((text) => new Slice(Buffer.from(text)))
   const written: number[] = []
   for (const [i, { sender }] of peers.entries()) {
     if (i < 2) sender.sendEncoded(shared, () => { written.push(i) })
@@ -98,7 +98,7 @@ t.test('sends a chunk once to a sender that is listed twice', async (t) => {
   const { sendMany, calls } = recorder()
   const { peers: [{ sender, client }], flusher } = await build(t, sendMany)
   for (const text of ['first', 'second']) {
-    sender.sendEncoded(Buffer.from(text))
+    sender.sendEncoded(new Slice(Buffer.from(text)))
     t.equal(sender.allowsBurst(1), true)
     flusher.batch!.sendAll([sender, sender])
     await turn()
@@ -112,7 +112,7 @@ t.test('leaves a chunk above the limit to the socket', async (t) => {
   const { peers: [{ sender, socket, client }], flusher } = await build(t, sendMany)
   // Node has taken all bytes of the socket, and has not told so yet.
   Object.defineProperty(socket, 'writableNeedDrain', { value: true, configurable: true })
-  sender.sendEncoded(Buffer.alloc(64 * 1024 + 1, 'x'))
+  sender.sendEncoded(new Slice(Buffer.alloc(64 * 1024 + 1, 'x')))
   flusher.batch!.sendAll([sender])
   t.strictSame(calls, [])
   Reflect.deleteProperty(socket, 'writableNeedDrain')
@@ -126,7 +126,7 @@ t.test('leaves the rest of a chunk to the socket, in order', async (t) => {
   const { peers: [{ sender, client, socket }] } = await build(t, sendMany)
   const written: string[] = []
   for (const text of ['first', 'second', 'third', 'fourth']) {
-    sender.sendEncoded(Buffer.from(text), () => { written.push(text) })
+    sender.sendEncoded(new Slice(Buffer.from(text)), () => { written.push(text) })
     await turn()
   }
   t.equal(await received(client, 22), 'firstsecondthirdfourth')
@@ -140,11 +140,11 @@ t.test('calls back for a frame when it is taken, not when the rest before it is'
   const { sendMany } = recorder(() => limits.shift()!)
   const { peers: [first, { sender, socket, client }] } = await build(t, sendMany, 2)
   const written: string[] = []
-  first.sender.sendEncoded(Buffer.from('first'), () => {
+  first.sender.sendEncoded(new Slice(Buffer.from('first')), () => {
     socket.cork()
-    sender.sendEncoded(Buffer.from(' later'), () => { written.push('later') })
+    sender.sendEncoded(new Slice(Buffer.from(' later')), () => { written.push('later') })
   })
-  sender.sendEncoded(Buffer.from('second'), () => { written.push('second') })
+  sender.sendEncoded(new Slice(Buffer.from('second')), () => { written.push('second') })
   await turn()
   await turn()
   t.strictSame(written, [], 'the socket is corked')
@@ -157,11 +157,11 @@ t.test('calls back for a frame when it is taken, not when the rest before it is'
 t.test('writes by its socket in the loop iteration after a batch', async (t) => {
   const { sendMany, calls } = recorder()
   const { peers: [{ sender, socket }] } = await build(t, sendMany)
-  sender.sendEncoded(Buffer.from('batched'))
+  sender.sendEncoded(new Slice(Buffer.from('batched')))
   await turn()
   t.equal(calls.length, 1)
   socket.cork()
-  sender.sendEncoded(Buffer.from('written'))
+  sender.sendEncoded(new Slice(Buffer.from('written')))
   await turn()
   t.equal(calls.length, 1)
   t.equal(socket.writableLength, 7)
@@ -174,16 +174,16 @@ t.test('does not send while the socket has bytes of its own, or is ending', asyn
   corked.socket.cork()
   ended.socket.end('end')
   destroyed.socket.destroy()
-  for (const { sender } of peers) sender.sendEncoded(Buffer.from('frame'))
+  for (const { sender } of peers) sender.sendEncoded(new Slice(Buffer.from('frame')))
   const sink = new Sink()
-  new Sender(sink, flusher).sendEncoded(Buffer.from('stream'))
-  large.sender.sendEncoded(Buffer.alloc(5000, 'x'))
-  large.sender.sendEncoded(Buffer.alloc(5000, 'x'))
+  new Sender(sink, flusher).sendEncoded(new Slice(Buffer.from('stream')))
+  large.sender.sendEncoded(new Slice(Buffer.alloc(5000, 'x')))
+  large.sender.sendEncoded(new Slice(Buffer.alloc(5000, 'x')))
   await turn()
   t.strictSame(calls, [])
   t.equal(sink.bytes, 'stream')
   t.equal(await received(large.client, 10_005), `frame${'x'.repeat(10_000)}`)
-  corked.sender.sendEncoded(Buffer.from('!'))
+  corked.sender.sendEncoded(new Slice(Buffer.from('!')))
   await turn()
   corked.socket.uncork()
   await turn()
@@ -196,7 +196,7 @@ t.test('sends in each turn what nobody waits for, also without the batch', async
   const { peers: [{ sender, client }] } = await build(t, sendMany)
   const large = 'x'.repeat(65 * 1024)
   for (const text of ['a', 'b', large, 'c']) {
-    sender.sendEncoded(Buffer.from(text))
+    sender.sendEncoded(new Slice(Buffer.from(text)))
     await turn()
   }
   t.equal(calls.length, 3, 'one was too large')
@@ -206,8 +206,8 @@ t.test('sends in each turn what nobody waits for, also without the batch', async
 t.test('sends the pong that was late when the batch has made room', async (t) => {
   const { sendMany } = recorder()
   const { peers: [{ sender, client }] } = await build(t, sendMany)
-  sender.sendEncoded(Buffer.from('frame'))
-  sender.latePong = Buffer.from('pong')
+  sender.sendEncoded(new Slice(Buffer.from('frame')))
+  sender.latePong = new Slice(Buffer.from('pong'))
   await turn()
   await turn()
   t.equal(await received(client, 9), 'framepong')
@@ -218,14 +218,14 @@ t.test('forgets that bytes had to wait when the kernel has taken all since', asy
   const { peers: [{ sender, socket, client }] } = await build(t, sendMany)
   let sent = 0
   for (; socket.writableLength === 0; sent += 5000) {
-    sender.sendEncoded(Buffer.alloc(5000, 'x'))
+    sender.sendEncoded(new Slice(Buffer.alloc(5000, 'x')))
     await turn()
   }
   t.equal(sender.allowsBurst(1), false, 'bytes of an earlier turn wait')
   await received(client, sent)
   // So few bytes are written without a `drain` of the socket.
   while (socket.writableLength > 0) await turn()
-  sender.sendEncoded(Buffer.from('x'))
+  sender.sendEncoded(new Slice(Buffer.from('x')))
   await turn()
   t.equal(sender.allowsBurst(1), true)
 })
@@ -236,11 +236,11 @@ t.test('waits while the kernel takes no more, and keeps the order', async (t) =>
   const parts: string[] = []
   for (let i = 0; socket.writableLength === 0; i++) {
     parts.push(String(i).padEnd(60_000, '.'))
-    sender.sendEncoded(Buffer.from(parts.at(-1)!))
+    sender.sendEncoded(new Slice(Buffer.from(parts.at(-1)!)))
     await turn()
   }
   parts.push('last')
-  sender.sendEncoded(Buffer.from('last'))
+  sender.sendEncoded(new Slice(Buffer.from('last')))
   t.ok(sender.bufferedBytes > 4)
   const expected = parts.join('')
   t.equal(await received(client, expected.length), expected)
@@ -250,7 +250,7 @@ t.test('splits a batch that is too large for one call', async (t) => {
   const { sendMany, calls } = recorder()
   const { peers } = await build(t, sendMany, 10)
   const chunks = peers.map((_, i) => Buffer.alloc(60_000, String(i)))
-  for (const [i, { sender }] of peers.entries()) sender.sendEncoded(chunks[i])
+  for (const [i, { sender }] of peers.entries()) sender.sendEncoded(new Slice(chunks[i]))
   await turn()
   t.strictSame(calls.map((call) => call.length), [4, 4, 2])
   for (const [i, { client }] of peers.entries()) {
@@ -261,10 +261,10 @@ t.test('splits a batch that is too large for one call', async (t) => {
 t.test('has at most 1024 entries in a call', async (t) => {
   const { sendMany, calls } = recorder()
   const { peers: [{ socket }], flusher } = await build(t, sendMany)
-  const frame = Buffer.from('frame')
+  const frame = new Slice(Buffer.from('frame'))
   class Endless extends NativeSender {
     override get descriptor (): number { return -1 }
-    override chunkForBatch (): Buffer { return frame }
+    override chunkForBatch (): Slice { return frame }
     override batchSent (): void {}
   }
   const same = Array.from({ length: 1025 }, () => new Endless(socket as never, flusher))
@@ -275,12 +275,12 @@ t.test('has at most 1024 entries in a call', async (t) => {
 t.test('calls back after all sockets were written', async (t) => {
   const { sendMany } = recorder()
   const { peers: [first, second] } = await build(t, sendMany, 2)
-  first.sender.sendEncoded(Buffer.from('one'), () => {
-    second.sender.sendEncoded(Buffer.from(' three'))
+  first.sender.sendEncoded(new Slice(Buffer.from('one')), () => {
+    second.sender.sendEncoded(new Slice(Buffer.from(' three')))
     first.socket.destroy()
   })
-  first.sender.sendEncoded(Buffer.from('!'), () => {})
-  second.sender.sendEncoded(Buffer.from('two'), () => {})
+  first.sender.sendEncoded(new Slice(Buffer.from('!')), () => {})
+  second.sender.sendEncoded(new Slice(Buffer.from('two')), () => {})
   await turn()
   t.equal(await received(first.client, 4), 'one!')
   t.equal(await received(second.client, 9), 'two three')
@@ -297,7 +297,7 @@ t.test('is used for TCP without TLS and compression only', async (t) => {
   }
   const transport = open({})
   t.ok(transport.writer instanceof NativeSender)
-  transport.writer.sendEncoded(Buffer.from('frame'))
+  transport.writer.sendEncoded(new Slice(Buffer.from('frame')))
   await turn()
   t.equal(transport.bytesSent, 5)
   t.notOk(open({ socket: new Sink() }).writer instanceof NativeSender)

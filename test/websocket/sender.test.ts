@@ -3,17 +3,18 @@ import t from 'tap'
 import { nodeClock } from '../../lib/shared/clock.js'
 import { Flusher, Sender } from '../../lib/websocket/sender.js'
 import { Sink, build, turn } from './sink.js'
+import { Slice } from '../../lib/shared/slice.js'
 
 t.test('joins the frames of one iteration, and does not copy a single frame', async t => {
   const { sink, sender } = build()
   const one = Buffer.from('one')
-  sender.sendEncoded(one)
+  sender.sendEncoded(new Slice(one))
   t.equal(sender.bufferedBytes, 3)
   t.equal(sink.chunks.length, 0)
   await turn()
   t.equal(sink.chunks[0], one)
   t.equal(sender.bufferedBytes, 0)
-  for (const text of ['a', 'b', 'c']) sender.sendEncoded(Buffer.from(text))
+  for (const text of ['a', 'b', 'c']) sender.sendEncoded(new Slice(Buffer.from(text)))
   await turn()
   t.strictSame(sink.chunks.map(String), ['one', 'abc'])
   t.equal(sink.writes, 2)
@@ -21,7 +22,7 @@ t.test('joins the frames of one iteration, and does not copy a single frame', as
 
 t.test('writes larger frames with writev, without joining them', async t => {
   const { sink, sender } = build()
-  for (const text of ['a', 'b']) sender.sendEncoded(Buffer.alloc(5000, text))
+  for (const text of ['a', 'b']) sender.sendEncoded(new Slice(Buffer.alloc(5000, text)))
   await turn()
   t.strictSame(
     sink.chunks.map((chunk) => [chunk.length, String(chunk[0])]),
@@ -34,10 +35,10 @@ t.test('writes larger frames with writev, without joining them', async t => {
 
 t.test('writes 64 KiB or 1024 frames without waiting for the end of the iteration', async t => {
   const { sink, sender } = build()
-  sender.sendEncoded(Buffer.alloc(64 * 1024))
+  sender.sendEncoded(new Slice(Buffer.alloc(64 * 1024)))
   t.equal(sink.chunks.length, 1)
   const many = build()
-  for (let i = 0; i < 1024; i++) many.sender.sendEncoded(Buffer.from('x'))
+  for (let i = 0; i < 1024; i++) many.sender.sendEncoded(new Slice(Buffer.from('x')))
   t.equal(many.sink.bytes.length, 1024)
 })
 
@@ -46,9 +47,9 @@ t.test('flushes each sender of a loop iteration once', async t => {
   const sinks = Array.from({ length: 5 }, () => new Sink())
   for (const [i, sink] of sinks.entries()) {
     const sender = new Sender(sink, flusher)
-    sender.sendEncoded(Buffer.from(`${i}`))
+    sender.sendEncoded(new Slice(Buffer.from(`${i}`)))
     sender.flush()
-    sender.sendEncoded(Buffer.from('!'))
+    sender.sendEncoded(new Slice(Buffer.from('!')))
   }
   flusher.encoder.encodeText('x')
   const encoded = flusher.encoder.encodedTexts
@@ -60,7 +61,7 @@ t.test('flushes each sender of a loop iteration once', async t => {
 
 t.test('senders with the same frames share one joined chunk, others do not', async t => {
   const flusher = new Flusher(nodeClock)
-  const [a, b, c] = ['a', 'b', 'c'].map((text) => Buffer.from(text))
+  const [a, b, c] = ['a', 'b', 'c'].map((text) => new Slice(Buffer.from(text)))
   const rows = [[a, b], [a, b], [b, a], [a, b, c], [a, b, c], [a, b]]
   const sinks = rows.map((frames) => {
     const sink = new Sink()
@@ -82,17 +83,17 @@ t.test('senders with the same frames share one joined chunk, others do not', asy
 t.test('delays a flush while processes have mail, up to a limit', async t => {
   let busy = true
   const { sink, sender } = build(() => busy)
-  sender.sendEncoded(Buffer.from('a'))
+  sender.sendEncoded(new Slice(Buffer.from('a')))
   await turn()
   t.equal(sink.bytes, '')
-  sender.sendEncoded(Buffer.from('b'))
+  sender.sendEncoded(new Slice(Buffer.from('b')))
   busy = false
   await turn()
   t.equal(sink.bytes, 'ab')
   t.equal(sink.writes, 1)
   for (const text of ['c', 'd']) {
     busy = true
-    sender.sendEncoded(Buffer.from(text))
+    sender.sendEncoded(new Slice(Buffer.from(text)))
     let turns = 0
     while (!sink.bytes.endsWith(text) && turns < 100) {
       turns++
@@ -115,9 +116,9 @@ t.test('counts bytes that were written to the socket before the sender existed',
 t.test('waits for the drain of a full socket', async t => {
   const { sink, sender } = build()
   sink.open = false
-  sender.sendEncoded(Buffer.alloc(2000, 'a'))
+  sender.sendEncoded(new Slice(Buffer.alloc(2000, 'a')))
   await turn()
-  sender.sendEncoded(Buffer.from('b'))
+  sender.sendEncoded(new Slice(Buffer.from('b')))
   await turn()
   t.equal(sink.chunks.length, 1)
   t.equal(sender.bufferedBytes, 2001)
@@ -135,9 +136,9 @@ t.test('packs waiting small frames into larger chunks', async t => {
     sink.open = false
     const first = Buffer.alloc(70_000, round)
     expected += first.toString()
-    sender.sendEncoded(first)
+    sender.sendEncoded(new Slice(first))
     const frame = Buffer.from(`${round};`)
-    for (let i = 0; i < 40_000; i++) sender.sendEncoded(frame)
+    for (let i = 0; i < 40_000; i++) sender.sendEncoded(new Slice(frame))
     expected += `${round};`.repeat(40_000)
     t.equal(sender.bufferedBytes, 150_000)
     // Packed frames were copied, so their buffers can be released.
@@ -160,16 +161,16 @@ t.test(
   async (t) => {
     const { sink, sender } = build()
     const written: string[] = []
-    sender.sendEncoded(Buffer.from('a'), () => {
+    sender.sendEncoded(new Slice(Buffer.from('a')), () => {
       written.push('a')
     })
-    sender.sendEncoded(Buffer.from('b'), () => {
+    sender.sendEncoded(new Slice(Buffer.from('b')), () => {
       written.push('b')
     })
     sender.flush()
     t.strictSame(written, ['a', 'b'], 'at once when the kernel has it')
     sink.open = false
-    sender.sendEncoded(Buffer.from('c'), () => {
+    sender.sendEncoded(new Slice(Buffer.from('c')), () => {
       written.push('c')
     })
     sender.flush()
@@ -178,14 +179,14 @@ t.test(
     sink.go()
     await turn()
     t.strictSame(written, ['a', 'b', 'c'])
-    sender.sendEncoded(Buffer.from('d'), () => {
+    sender.sendEncoded(new Slice(Buffer.from('d')), () => {
       written.push('d')
     })
     sender.flush()
     sink.destroy()
     sink.go()
     await turn()
-    sender.sendEncoded(Buffer.from('e'), () => {
+    sender.sendEncoded(new Slice(Buffer.from('e')), () => {
       written.push('e')
     })
     await turn()
@@ -199,9 +200,9 @@ t.test('whenFlushed calls back after all frames, at once when none is waiting', 
   sender.whenFlushed(() => { calls++ })
   t.equal(calls, 1)
   sink.open = false
-  sender.sendEncoded(Buffer.alloc(2000))
+  sender.sendEncoded(new Slice(Buffer.alloc(2000)))
   sender.flush()
-  sender.sendEncoded(Buffer.from('b'))
+  sender.sendEncoded(new Slice(Buffer.from('b')))
   sender.whenFlushed(() => {
     calls++
     t.equal(sink.writableLength > 0 || sink.bytes.endsWith('b'), true)
@@ -245,10 +246,10 @@ t.test('writes all bytes once and in order for any sends, flushes and drains', a
             expected.push(frame)
             if (next % 3 === 0) {
               asked++
-              sender.sendEncoded(frame, () => {
+              sender.sendEncoded(new Slice(frame), () => {
                 written++
               })
-            } else sender.sendEncoded(frame)
+            } else sender.sendEncoded(new Slice(frame))
           }
         } else if (one.do === 'flush') sender.flush()
         else if (one.do === 'block') sink.open = false

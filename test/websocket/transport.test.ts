@@ -113,7 +113,7 @@ t.test('drops messages up to the close frame of the client when it closes', asyn
   transport.onSocketData(Buffer.concat([closeOf(1001), text('d')]))
   t.equal(socket.writableEnded, true)
   t.strictSame(events, ['a'])
-  t.strictSame(socket.sent, [closeFrame(1001, 'server shutting down')])
+  t.strictSame(socket.sent, [closeFrame(1001, 'server shutting down').bytes])
   socket.push(null)
   await until(() => events.length === 2)
   t.strictSame(events, ['a', 'closed'])
@@ -128,7 +128,7 @@ t.test('ends the socket after its close frame when the client has closed first',
   transport.handOver()
   transport.close({ ...closeCodes.lost, code: undefined, clientReason: '' })
   t.strictSame(events, ['client 4000', 'handed over'])
-  t.strictSame(socket.sent, [closeFrame(noCode, '')])
+  t.strictSame(socket.sent, [closeFrame(noCode, '').bytes])
   t.equal(socket.writableEnded, true)
 })
 

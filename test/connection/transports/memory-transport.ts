@@ -1,6 +1,7 @@
 // A transport without a network and without frames, in a wire format of its own.
 import { closeCodes } from '../../../lib/connection/close-codes.js'
 import { closedByClient } from '../../../lib/connection/close-reasons.js'
+import { Slice } from '../../../lib/shared/slice.js'
 import type { CloseReason } from '../../../lib/connection/close-codes.js'
 import type {
   Encoded, Encoder, MessageWriter, Transport, TransportEvents
@@ -34,12 +35,12 @@ export class MemoryEncoder implements Encoder {
 
   #encode (type: string, text: string): Encoded {
     this.encodings++
-    return Buffer.from(type + this.#mark + text)
+    return new Slice(Buffer.from(type + this.#mark + text))
   }
 }
 
 type Incoming = { readonly data: string | Buffer } | { readonly end: CloseReason }
-type Outgoing = { readonly bytes: Encoded, readonly written: (() => void) | undefined }
+type Outgoing = { readonly message: Encoded, readonly written: (() => void) | undefined }
 
 /** Both ends of the transport: `Connection` has the one, and a test the other. */
 export class MemoryTransport implements Transport, MessageWriter {
@@ -111,15 +112,15 @@ export class MemoryTransport implements Transport, MessageWriter {
   }
 
   get bufferedBytes (): number {
-    return this.#outgoing.reduce((sum, { bytes }) => sum + bytes.length, 0)
+    return this.#outgoing.reduce((sum, { message }) => sum + message.length, 0)
   }
 
   allowsBurst (): boolean {
     return false
   }
 
-  sendEncoded (bytes: Encoded, written?: () => void): void {
-    this.#outgoing.push({ bytes, written })
+  sendEncoded (message: Encoded, written?: () => void): void {
+    this.#outgoing.push({ message, written })
     this.#write()
   }
 
@@ -163,8 +164,8 @@ export class MemoryTransport implements Transport, MessageWriter {
 
   #write (): void {
     while (!this.#isStalled && this.#outgoing.length > 0) {
-      const { bytes, written } = this.#outgoing.shift()!
-      this.received.push(bytes.toString())
+      const { message, written } = this.#outgoing.shift()!
+      this.received.push(message.bytes.toString())
       written?.()
     }
     if (this.#isStalled || this.#farewell === undefined || this.#state === 'closed') return

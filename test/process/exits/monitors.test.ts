@@ -1,6 +1,6 @@
 import t from 'tap'
 import { buildRuntime, deferred, held, probe, settle } from '../helpers.js'
-import type { AnyMessage } from '../helpers.js'
+import type { AnyMessage, Loose } from '../helpers.js'
 import type { Pid } from '../../../types/pid.js'
 import type { Process } from '../../../types/processes.js'
 
@@ -46,7 +46,7 @@ t.test('a process that has stopped gets no @exit', async (t) => {
   const { processes } = buildRuntime()
   const watched = probe(processes)
   const cleaned = deferred()
-  const pid = processes.spawn(async (self) => {
+  const pid = processes.spawn(async (self: Process<Loose>) => {
     self.monitor(watched.pid)
     await self.serve({ stop: () => { self.stop() } })
     await cleaned.promise

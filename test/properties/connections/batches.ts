@@ -6,6 +6,7 @@ import { NativeSender } from '../../../lib/websocket/native-sender.js'
 import { Flusher } from '../../../lib/websocket/sender.js'
 import { ManualClock } from '../clock.js'
 import { equal, suiteOf } from '../suite.js'
+import { Slice } from '../../../lib/shared/slice.js'
 
 /** The action of the callback of a frame. */
 type Callback = 'nothing' | 'replace' | 'send'
@@ -121,13 +122,13 @@ class Peer {
   }
 
   /** Most frames have no callback. */
-  post (frame: Buffer): void {
-    this.sent += frame.toString('latin1')
+  post (frame: Slice): void {
+    this.sent += frame.bytes.toString('latin1')
     this.sender.sendEncoded(frame)
   }
 
-  send (frame: Buffer, then?: () => void): void {
-    this.sent += frame.toString('latin1')
+  send (frame: Slice, then?: () => void): void {
+    this.sent += frame.bytes.toString('latin1')
     const end = this.sent.length
     const number = this.frames++
     this.sender.sendEncoded(frame, () => {
@@ -180,8 +181,8 @@ class World {
     return taken.length
   }
 
-  #frame (size: number): Buffer {
-    return Buffer.alloc(size, `<${this.#texts++}>`)
+  #frame (size: number): Slice {
+    return new Slice(Buffer.alloc(size, `<${this.#texts++}>`))
   }
 
   #replace (index: number): void {
