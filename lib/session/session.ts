@@ -3,7 +3,6 @@ import { violated } from '../connection/close-reasons.js'
 import {
   beginsWithNul, controls, errorFrame, helloFrame, isEscaped, parseAck, reconnectFrame
 } from './controls.js'
-import { Received } from './received.js'
 import { SessionWriter } from './session-writer.js'
 import { transitionFor } from './states.js'
 import type { CloseReason } from '../connection/close-codes.js'
@@ -30,7 +29,6 @@ export class Session extends SessionWriter implements Transport, TransportEvents
   #events!: SessionEvents
   #serial = 0
   #state: SessionState = 'fresh'
-  readonly #received = new Received()
   /** The generation of the token that the client surely has. The next hello carries the next. */
   #generation = 0
   /** The client broke the protocol: its further messages are dropped. */
@@ -97,8 +95,8 @@ export class Session extends SessionWriter implements Transport, TransportEvents
     const token = window === 0
       ? undefined
       : this.host.tokenFor(this.#serial, scope, this.#generation + 1)
-    const { count: received } = this.#received
-    this.#received.acknowledged()
+    this.receivedIsKnown()
+    const { received } = this
     const hello = { token, window, received, protocol: this.#protocol, ...fields }
     this.socketWriter.sendEncoded(helloFrame(hello))
   }
@@ -207,7 +205,7 @@ export class Session extends SessionWriter implements Transport, TransportEvents
     this.host.cancel(this)
     if (this.isAway) this.host.sessionEnded(this, reason)
     this.releaseKept()
-    this.#received.stopAnswering()
+    this.stopAnswering()
     this.#cut(reason)
     this.#isClosed = true
     if (this.#openTransports === 0) this.#events.onTransportClose()
@@ -217,7 +215,7 @@ export class Session extends SessionWriter implements Transport, TransportEvents
   adviseReconnect (by: number): boolean {
     if (this.isAway || !this.isAlive) return false
     this.host.clientAdvised(this)
-    this.#received.sendAck(this.socketWriter)
+    this.sendAck(this.socketWriter)
     this.socketWriter.sendEncoded(reconnectFrame(by))
     return true
   }
@@ -242,9 +240,9 @@ export class Session extends SessionWriter implements Transport, TransportEvents
       length--
     }
     const isRead = this.#events.onMessage(message, length)
-    const isDue = this.#received.countMessage(bytes)
+    const isDue = this.countReceived(bytes)
     // No data frame follows a close frame (RFC 6455 section 5.5.1).
-    if (isDue && !this.isAway && !this.#isClosed) this.#received.sendAck(this.socketWriter)
+    if (isDue && !this.isAway && !this.#isClosed) this.sendAck(this.socketWriter)
     if (!isRead && this.#state === 'open') this.host.schedule(this, ackInterval)
     return isRead
   }
@@ -261,7 +259,7 @@ export class Session extends SessionWriter implements Transport, TransportEvents
     const kind = text.charCodeAt(1)
     if (kind === controls.ack) this.#receiveAck(text)
     else if (kind !== controls.ping) this.host.unknownControl()
-    else if (!this.isAway) this.#received.answerPing(this.socketWriter)
+    else if (!this.isAway) this.answerPing(this.socketWriter)
     const isRead = this.#events.onControl?.(bytes) !== false
     if (!isRead && this.#state === 'open') this.host.schedule(this, ackInterval)
     return isRead
@@ -308,7 +306,7 @@ export class Session extends SessionWriter implements Transport, TransportEvents
   due (): void {
     if (this.#state === 'open') {
       this.host.schedule(this, ackInterval)
-      this.#received.answerPing(this.socketWriter)
+      this.answerPing(this.socketWriter)
     } else if (this.#apply('windowOver') !== undefined) {
       this.#events.onTransportEnd(this.absence!.reason)
     }

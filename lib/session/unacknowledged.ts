@@ -1,4 +1,5 @@
 import { FrameStore } from './frame-store.js'
+import { Received } from './received.js'
 import type { Slice } from '../shared/slice.js'
 
 /** How much is kept of the messages that the kernel has taken and the client not acknowledged. */
@@ -20,11 +21,11 @@ const store = new FrameStore()
  * The data messages of the server that its client has not acknowledged, numbered from 1. The frames
  * are those before compression. They are not copied: the receivers of a broadcast share one.
  *
- * It is the base class of a session and no object of its own: with thousands of sessions, an object
+ * It is a base class of a session and no object of its own: with thousands of sessions, an object
  * is in no CPU cache when the next message is sent. The fields that a message needs come last, next
  * to those of the subclass. No method has a `#` name, because that costs one more field.
  */
-export class Unacknowledged {
+export class Unacknowledged extends Received {
   /** Callbacks by the number of their message. Few messages have one. */
   #onWritten: Map<number, () => void> | undefined
   /** The oldest comes first. */

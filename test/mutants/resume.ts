@@ -79,7 +79,7 @@ export const resumeMutants: readonly Mutant[] = [
     name: 'a control counts as a message',
     file,
     search: 'if (!isEscaped(data)) return this.#receiveControl(data, bytes)',
-    replace: 'if (!isEscaped(data)) { this.#received.count++; return this.#receiveControl(data, bytes) }',
+    replace: 'if (!isEscaped(data)) { this.received++; return this.#receiveControl(data, bytes) }',
     suites
   },
   {
