@@ -111,6 +111,13 @@ export const keyMutants: readonly Mutant[] = [
     suites: ofClients
   },
   {
+    name: 'the mail of a late visitor that has gone elsewhere is not counted',
+    file: 'process/keyed/instance.ts',
+    search: "      dropMail: () => { this.host.counters.deadLetter('ended', left) }\n",
+    replace: "      dropMail: () => { this.host.counters.deadLetter('ended', clients.size) }\n",
+    suites: ofClients
+  },
+  {
     name: 'a transfer to the process that has the client leaves and joins it',
     file: 'connection/bound-client.ts',
     search: 'if (answer.value.pid === this.target.pid) {',
