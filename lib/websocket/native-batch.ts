@@ -44,7 +44,9 @@ export class NativeBatch implements Batch {
     if (chunk !== this.#lastChunk) {
       if (this.#used + chunk.length > arenaSize) this.#send()
       this.#lastOffset = this.#used
-      this.#used += chunk.memory.copy(this.#arena, this.#used, chunk.start, chunk.end)
+      // Not `copy`, which copies less without an error if there is too little room.
+      this.#arena.set(chunk.bytes, this.#used)
+      this.#used += chunk.length
       this.#lastChunk = chunk
     }
     const entry = this.#senders.length * entrySize

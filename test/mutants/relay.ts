@@ -134,7 +134,7 @@ export const relayMutants: readonly Mutant[] = [
     search:
       '    if (this.#frames === undefined) this.#frames = [this.#singleFrame!, frame]\n    else this.#frames.push(frame)',
     replace:
-      '    this.#frames ??= [this.#singleFrame!]\n    if ((frame[0] & 15) === 8) this.#frames.unshift(frame)\n    else this.#frames.push(frame)',
+      '    this.#frames ??= [this.#singleFrame!]\n    if ((frame.bytes[0] & 15) === 8) this.#frames.unshift(frame)\n    else this.#frames.push(frame)',
     suites: ['connections']
   },
   {
