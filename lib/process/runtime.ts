@@ -143,7 +143,7 @@ export class Runtime {
   /**
    * Called when a process has released its own state. Remembers its end, removes it from all
    * tables, and sends the exit signals.
-   * @param afterwards user code: runs when all signals have been sent
+   * @param afterwards runs when all signals have been sent, because it may call user code
    */
   processEnded (
     process: EndedProcess & RememberedProcess, exit: Exit, origin: EndOrigin,

@@ -238,13 +238,13 @@ export abstract class Lifecycle implements PendingOwner, MonitorsOwner, EndedPro
     const controller = lazyState?.controller
     const exit = exitOf(this.pid, reason, error, value)
     if (unreadJoins !== undefined) recordUnreadJoins(exit, unreadJoins)
-    const mayDrop = unreadJoins?.dropMail !== undefined
-    const afterwards = mayDrop || controller !== undefined
-      ? () => {
-          unreadJoins?.dropMail?.()
+    const dropMail = unreadJoins?.dropMail
+    const afterwards = dropMail === undefined && controller === undefined
+      ? undefined
+      : () => {
+          dropMail?.()
           if (controller !== undefined) this.abortSignal(controller)
         }
-      : undefined
     this.host.processEnded(this, exit, origin, afterwards)
   }
 

@@ -94,7 +94,7 @@ export class ExitSignals {
     this.#clusterAccess.remoteNodesFor(other)?.unlink(one, other)
   }
 
-  /** @param afterwards user code: runs when all signals have been sent */
+  /** @param afterwards runs when all signals have been sent, because it may call user code */
   signalExit (exit: Exit, afterwards?: () => void): void {
     if (afterwards !== undefined) this.#afterwards.push(afterwards)
     if (this.#signalling) {
