@@ -1,7 +1,7 @@
 // The controls of docs/resume.md: text messages whose first byte is 00. A second byte of 00 marks a
 // text of the application that itself begins with U+0000.
 import { failure, success } from '../shared/result.js'
-import { opcodes, textFrame } from '../websocket/frames.js'
+import { opcodeOf, opcodes, payloadStart, textFrame } from '../websocket/frames.js'
 import type { Slice } from '../shared/slice.js'
 import type { Result } from '../shared/result.js'
 import type { ResumeOutcome } from '../../types/stats.js'
@@ -80,10 +80,8 @@ export function isEscaped (text: string): boolean {
  * @param frame a whole frame of this server, not compressed. Other clients may share it
  */
 export function escapeFrame (frame: Slice): Slice {
-  const { memory, start } = frame
-  const short = memory[start + 1]
-  const at = start + (short < 126 ? 2 : short === 126 ? 4 : 10)
-  const isText = (memory[start] & 0x0f) === opcodes.text
-  if (!isText || at === frame.end || memory[at] !== 0) return frame
-  return textFrame(`\u0000${memory.toString('utf8', at, frame.end)}`)
+  const { memory, end } = frame
+  const start = payloadStart(frame)
+  if (opcodeOf(frame) !== opcodes.text || start === end || memory[start] !== 0) return frame
+  return textFrame(`\u0000${memory.toString('utf8', start, end)}`)
 }

@@ -1,5 +1,5 @@
 import * as wsExports from 'ws'
-import { frame, opcodes } from './frames.js'
+import { frame, opcodeOf, opcodes, payloadStart } from './frames.js'
 import { Sender } from './sender.js'
 import type { Slice } from '../shared/slice.js'
 import type { Duplex } from 'node:stream'
@@ -112,13 +112,12 @@ export class DeflatingSender extends Sender {
 
   #compressNext (): void {
     for (let first = this.#uncompressed[0]; first !== undefined; first = this.#uncompressed[0]) {
-      const { bytes } = first.frame
-      const payload = payloadOf(bytes)
+      const payload = payloadOf(first.frame)
       if (payload === undefined || payload.length < this.#deflate.threshold) {
         this.#sendProcessed(first.frame)
       } else {
         this.#isCompressing = true
-        const opcode = bytes[0] & 0x0f
+        const opcode = opcodeOf(first.frame)
         this.#deflate.codec.compress(payload, true, (err, data) => {
           this.#isCompressing = false
           // The codec was closed together with the connection.
@@ -148,8 +147,7 @@ export class DeflatingSender extends Sender {
 /**
  * Returns the payload of a frame of this server; undefined for a control frame, never compressed.
  */
-function payloadOf (bytes: Buffer): Buffer | undefined {
-  if ((bytes[0] & 0x0f) > opcodes.binary) return undefined
-  const short = bytes[1]
-  return bytes.subarray(short < 126 ? 2 : short === 126 ? 4 : 10)
+function payloadOf (frame: Slice): Buffer | undefined {
+  if (opcodeOf(frame) > opcodes.binary) return undefined
+  return frame.memory.subarray(payloadStart(frame), frame.end)
 }

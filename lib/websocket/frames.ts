@@ -200,6 +200,17 @@ function headerSize (length: number): number {
   return length < 126 ? 2 : length < 0x10000 ? 4 : 10
 }
 
+/** The opcode of a whole frame of this server. */
+export function opcodeOf ({ memory, start }: Slice): number {
+  return memory[start] & 0x0f
+}
+
+/** The place in its memory where the payload of a whole frame of this server begins. */
+export function payloadStart ({ memory, start }: Slice): number {
+  const short = memory[start + 1]
+  return start + (short < 126 ? 2 : short === 126 ? 4 : 10)
+}
+
 /** @returns where the payload begins */
 function writeHeader (memory: Buffer, start: number, opcode: number, length: number): number {
   memory[start] = fin | opcode

@@ -1,7 +1,7 @@
 // A transport without a socket, and the other parts that a session is connected to.
 import { Session } from '../../lib/session/session.js'
 import { Sessions } from '../../lib/session/sessions.js'
-import { textFrame } from '../../lib/websocket/frames.js'
+import { payloadStart, textFrame } from '../../lib/websocket/frames.js'
 import type { CloseReason } from '../../lib/connection/close-codes.js'
 import type {
   Encoder, MessageWriter, Transport, TransportEvents
@@ -12,9 +12,8 @@ import type { SessionLimits } from '../../lib/session/sessions.js'
 import type { Slice } from '../../lib/shared/slice.js'
 
 /** The hello or the control in a frame, or the text. */
-function show ({ bytes }: Slice): string {
-  const short = bytes[1]
-  return bytes.toString('utf8', short < 126 ? 2 : short === 126 ? 4 : 10)
+function show (frame: Slice): string {
+  return frame.memory.toString('utf8', payloadStart(frame), frame.end)
 }
 
 export class FakeTransport implements Transport, MessageWriter {
