@@ -16,8 +16,8 @@
 import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readdirSync, rmSync, statSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
-import { relative } from 'node:path'
-import { spawn } from 'node:child_process'
+import { relative, resolve } from 'node:path'
+import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
@@ -141,8 +141,8 @@ const env = { ...process.env, TAP_TIMEOUT: String(timeout) }
 env.WS_RELAY_NO_NATIVE ??= '1'
 if (long) {
   if (smoke) env.TEST_SMOKE = '1'
-  env.FC_RUNS ??= smoke ? '3000' : '200000'
-  env.CLUSTER_SEEDS ??= smoke ? '1000' : '20000'
+  env.FC_RUNS ??= smoke ? '1000' : '200000'
+  env.CLUSTER_SEEDS ??= smoke ? '500' : '20000'
 } else if (!some) env.CLUSTER_SEEDS ??= '250'
 
 const coverage = '.tap/coverage'
@@ -153,16 +153,30 @@ if (withCoverage) {
   mkdirSync(coverage, { recursive: true })
 }
 
+// The tests of the package share one tarball, because packing empties `dist/` and builds it anew.
+if (files.some((file) => file.startsWith('test/package/'))) env.TEST_TARBALL ??= packed()
+
 // On a busy machine the compiler takes longer than tap gives a test by itself.
 t.setTimeout(0)
 await compile()
 
 const reporter = new TapReporter()
 // Many of the slow ones wait most of the time: others use the cores meanwhile.
-t.jobs = Number(options.jobs ?? availableParallelism() * (long ? 1 : 2))
+const cores = availableParallelism()
+t.jobs = Number(options.jobs ?? (long ? cores + 1 : 2 * cores))
 t.pipe(reporter).pipe(process.stdout)
 if (whole) t.test('types', { buffered: true, timeout: 0 }, types)
 const compiled = (file) => `${output}/${file.replace(/\.ts$/, '.js')}`
+
+/** @returns the path of the packed package */
+function packed () {
+  const folder = resolve('.tap/package')
+  rmSync(folder, { recursive: true, force: true })
+  mkdirSync(folder, { recursive: true })
+  const args = ['pack', '--silent', '--pack-destination', folder]
+  execFileSync('npm', args, { stdio: ['ignore', 'ignore', 'inherit'] })
+  return resolve(folder, readdirSync(folder)[0])
+}
 
 /** Runs a program as a test. `env -u`: tap puts its loader into NODE_OPTIONS of its children. */
 function start (name, args, isCovered, more = {}) {

@@ -1,5 +1,5 @@
-// Gives a test the package as a user has it: the tarball is packed and installed outside of the
-// repository, where nothing of its node_modules can be found by accident.
+// Gives a test the package as a user has it: the tarball is installed outside of the repository,
+// where nothing of its node_modules can be found by accident. `scripts/test.mjs` has packed it.
 import { execFile } from 'node:child_process'
 import { cp, mkdir, mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -49,12 +49,18 @@ export async function install (
   const scratch = await mkdtemp(join(tmpdir(), 'fastify-ws-relay-consumer-'))
   t.teardown(() => rm(scratch, { recursive: true, force: true }))
   await cp(fixtures, scratch, { recursive: true })
-  await mkdir(join(scratch, 'tarball'))
-  await exec(root, 'npm', 'pack', '--silent', '--pack-destination', join(scratch, 'tarball'))
-  const [tarball] = await readdir(join(scratch, 'tarball'))
+  const tarball = process.env.TEST_TARBALL ?? await pack(join(scratch, 'tarball'))
   await writeFile(join(scratch, 'package.json'), JSON.stringify({ private: true, type: 'module' }))
-  await add(scratch, `./tarball/${tarball}`, dependency('fastify'), ...dependencies)
+  await add(scratch, tarball, dependency('fastify'), ...dependencies)
   return scratch
+}
+
+/** @returns the path of the tarball */
+async function pack (folder: string): Promise<string> {
+  await mkdir(folder)
+  await exec(root, 'npm', 'pack', '--silent', '--pack-destination', folder)
+  const [tarball] = await readdir(folder)
+  return join(folder, tarball)
 }
 
 /** Installs more packages. */
