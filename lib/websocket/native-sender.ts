@@ -56,7 +56,8 @@ export class NativeSender extends Sender {
   chunkForBatch (): Slice | undefined {
     const socket = this.#tcp
     if (this.#batchState === 'waiting') return undefined
-    if (socket.destroyed || socket._handle === null || socket.writableEnded) return undefined
+    // One getter for a socket that is destroyed, has failed or was ended: each of those costs more.
+    if (socket._handle === null || !socket.writable) return undefined
     // Bytes of the socket come first: they are in its buffer, or libuv has not written all of them.
     if (socket.writableLength > 0 || socket.writableCorked > 0) return undefined
     const chunk = this.queuedChunk(maxChunk)

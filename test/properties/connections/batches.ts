@@ -47,7 +47,6 @@ interface Write { readonly bytes: Buffer, readonly done: (() => void) | undefine
 class FakeSocket {
   destroyed = false
   isStalled = false
-  writableEnded = false
   writableCorked = 0
   errored = null
   _handle: { readonly fd: number } | null
@@ -65,6 +64,8 @@ class FakeSocket {
   get writableLength (): number {
     return this.#waiting.reduce((sum, { bytes }) => sum + bytes.length, 0)
   }
+
+  get writable (): boolean { return !this.destroyed }
 
   get writableNeedDrain (): boolean { return this.writableLength > 1000 }
 
