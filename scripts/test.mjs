@@ -3,7 +3,7 @@
 //   (nothing)   types, and all but the long tests, with full coverage of `lib/`: `npm test`
 //   --quick     what takes little, without types and coverage: `npm run test:quick`
 //   --long      the long tests, with many more random histories: `npm run test:long`;
-//               `--long --smoke` with few of them
+//               `--long --smoke` in short, without the random histories, which `npm test` has
 //   test/upgrade  the tests of a folder, or of a file, each file in a process of its own
 //
 //   --no-coverage, --jobs <processes at a time>, --timeout <seconds of a file>
@@ -100,7 +100,7 @@ function testsOf (path) {
 function wanted () {
   if (some) return [...new Set(positionals.flatMap(testsOf))]
   const all = testsIn('test')
-  if (long) return all.filter(isOf([...longTests, ...histories]))
+  if (long) return all.filter(isOf(smoke ? longTests : [...longTests, ...histories]))
   const usual = all.filter((file) => !isOf(longTests)(file))
   return quick ? usual.filter((file) => !isOf(slowTests)(file)) : usual
 }
@@ -141,8 +141,10 @@ const env = { ...process.env, TAP_TIMEOUT: String(timeout) }
 env.WS_RELAY_NO_NATIVE ??= '1'
 if (long) {
   if (smoke) env.TEST_SMOKE = '1'
-  env.FC_RUNS ??= smoke ? '1000' : '200000'
-  env.CLUSTER_SEEDS ??= smoke ? '500' : '20000'
+  else {
+    env.FC_RUNS ??= '200000'
+    env.CLUSTER_SEEDS ??= '20000'
+  }
 } else if (!some) env.CLUSTER_SEEDS ??= '250'
 
 const coverage = '.tap/coverage'

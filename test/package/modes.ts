@@ -17,7 +17,7 @@ export const modes = [
 export type Mode = typeof modes[number]
 
 /**
- * Compiles a consumer of every subpath, with `skipLibCheck` and without.
+ * Compiles a consumer of every subpath.
  *
  * @param folder `esm` or `cjs`: what the consumer's package.json says
  * @returns the errors in the consumer and in the files of this package, by mode

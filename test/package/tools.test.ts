@@ -22,12 +22,15 @@ const peers = [
 ]
 const scratch = await install(t, ...Object.values(compilers), ...peers.map(dependency))
 
-/** Each compiler and each kind of folder once: all four pairs take two minutes more. */
-const smoke = ['typescript-5.9 cjs', 'typescript esm']
+/** Each compiler, kind of folder, bundler and format once: all of them take minutes more. */
+const smoke = [
+  'typescript-5.9 cjs', 'typescript esm', 'esbuild cjs', 'esbuild esm', 'rollup esm', 'webpack cjs'
+]
+const isWanted = (name: string): boolean => process.env.TEST_SMOKE !== '1' || smoke.includes(name)
 
 for (const compiler of Object.keys(compilers)) {
   for (const folder of ['esm', 'cjs'] as const) {
-    if (process.env.TEST_SMOKE === '1' && !smoke.includes(`${compiler} ${folder}`)) continue
+    if (!isWanted(`${compiler} ${folder}`)) continue
     t.test(`${compiler} has no errors in any mode, in a package that is ${folder}`, async (t) => {
       const none = Object.fromEntries(modes.map((mode) => [mode, []]))
       t.strictSame(await check(scratch, compiler, folder, modes), none)
@@ -37,6 +40,7 @@ for (const compiler of Object.keys(compilers)) {
 
 for (const tool of ['esbuild', 'rollup', 'webpack']) {
   for (const format of ['cjs', 'esm']) {
+    if (!isWanted(`${tool} ${format}`)) continue
     t.test(`a bundle by ${tool}, as ${format}, starts, answers and closes`, async (t) => {
       const { output, warnings } = await bundle(t, scratch, tool, format)
       t.equal(output, unreachable)
