@@ -4,6 +4,9 @@ import type { Encoded, Encoder, MessageWriter, Transport } from '../connection/t
 import type { CloseReason } from '../connection/close-codes.js'
 import type { HostedSession, SessionHost, SessionPolicy } from './session-host.js'
 
+/** Frames of a client that acknowledges none for so many messages are copied, so many at a time. */
+const compactEvery = 256
+
 /** The time from the loss of a socket until the client has sent a message on a later one. */
 export interface Absence {
   readonly windowEnds: number
@@ -101,9 +104,13 @@ export abstract class SessionWriter extends Unacknowledged
       return socketWriter.sendEncoded(frame, written)
     }
     this.keep(frame, written)
-    if (this.isAway) return this.host.keptBytesChanged(this, frame.length + frameOverhead)
+    if (this.isAway) {
+      this.compactLast()
+      return this.host.keptBytesChanged(this, frame.length + frameOverhead)
+    }
     socketWriter.sendEncoded(frame, written && this.takenCallback(this.sent))
     const { buffer } = policy
+    if (this.keptCount > compactEvery && this.sent % compactEvery === 0) this.compactKept()
     if (this.keptFrameBytes <= buffer.bytes && this.keptCount <= buffer.frames) return
     this.evict(buffer, socketWriter.bufferedBytes)
   }

@@ -291,6 +291,7 @@ export class Session extends SessionWriter implements Transport, TransportEvents
     this.absence ??= { windowEnds, reason, since, endedForLimit: false }
     this.absence.since = since
     this.#scheduleWindow()
+    this.compactKept()
     // Messages that wait for the target are handed on when it has room.
     if (!this.transport.isPaused) this.#cut(reason)
     this.#events.onSuspended(cause, this.policy.notify)

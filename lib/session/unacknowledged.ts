@@ -19,7 +19,8 @@ const store = new FrameStore()
 
 /**
  * The data messages of the server that its client has not acknowledged, numbered from 1. The frames
- * are those before compression. They are not copied: the receivers of a broadcast share one.
+ * are those before compression. They are not copied while the client acknowledges them soon: the
+ * receivers of a broadcast share one.
  *
  * It is a base class of a session and no object of its own: with thousands of sessions, an object
  * is in no CPU cache when the next message is sent. The fields that a message needs come last, next
@@ -59,6 +60,19 @@ export class Unacknowledged extends Received {
     if (this.keptCount++ === 0) this.#start = this.#end = store.openQueue()
     this.#end = store.append(this.#end, frame)
     if (written !== undefined) (this.#onWritten ??= new Map()).set(this.sent, written)
+  }
+
+  /**
+   * Copies the kept frames, as far as they would hold much more memory than their own. Call it when
+   * they stay for longer than until the next acknowledgement.
+   */
+  protected compactKept (): void {
+    store.compact(this.#start, this.keptCount)
+  }
+
+  /** Does the same with the last frame alone. */
+  protected compactLast (): void {
+    store.compactLast(this.#end)
   }
 
   /** Returns what is to be called when the kernel has taken a message, if somebody waits for it. */

@@ -104,6 +104,13 @@ export const resumeMutants: readonly Mutant[] = [
     suites
   },
   {
+    name: 'copies of kept frames overwrite each other',
+    file: 'session/frame-store.ts',
+    search: '    this.#slabUsed += length\n',
+    replace: '    this.#slabUsed = length\n',
+    suites
+  },
+  {
     name: 'the bytes of a resumed session still count as kept',
     file: 'session/sessions.ts',
     search: 'if (this.#suspended.delete(session)) this.#keptBytes -= session.keptBytes',

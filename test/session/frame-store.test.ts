@@ -1,12 +1,8 @@
 import { isDeepStrictEqual } from 'node:util'
-import { setFlagsFromString } from 'node:v8'
-import { runInNewContext } from 'node:vm'
 import t from 'tap'
 import { FrameStore } from '../../lib/session/frame-store.js'
 import { Slice } from '../../lib/shared/slice.js'
-
-setFlagsFromString('--expose-gc')
-const collectGarbage = runInNewContext('gc') as () => void
+import { areHeld, smallSlice } from './held.js'
 
 /** A queue, and the texts of its frames. */
 class Queue {
@@ -32,8 +28,20 @@ class Queue {
     if (this.expected.length === 0) this.#store.closeQueue(this.#end)
   }
 
+  compact (): void {
+    this.#store.compact(this.#start, this.expected.length)
+  }
+
+  compactLast (): void {
+    this.#store.compactLast(this.#end)
+  }
+
+  get slices (): Slice[] {
+    return this.#store.read(this.#start, this.expected.length)
+  }
+
   get frames (): string[] {
-    return this.#store.read(this.#start, this.expected.length).map(({ bytes }) => String(bytes))
+    return this.slices.map(({ bytes }) => String(bytes))
   }
 
   get isRight (): boolean {
@@ -105,18 +113,78 @@ t.test('holds the memory of frames until the last one is dropped', async (t) => 
     return new WeakRef(memory.buffer)
   }
   const refs = [held(), held()]
-  const isHeld = async (): Promise<boolean[]> => {
-    // A reference is alive until the end of the job that has made or read it.
-    await new Promise(setImmediate)
-    collectGarbage()
-    return refs.map((ref) => ref.deref() !== undefined)
-  }
-  t.same(await isHeld(), [true, true])
+  t.same(await areHeld(refs), [true, true])
   queue.drop()
-  t.same(await isHeld(), [true, true])
+  t.same(await areHeld(refs), [true, true])
   queue.drop()
-  t.same(await isHeld(), [false, true])
+  t.same(await areHeld(refs), [false, true])
   queue.drop()
   queue.drop()
-  t.same(await isHeld(), [false, false], 'the memory that was used last as well')
+  t.same(await areHeld(refs), [false, false], 'the memory that was used last as well')
+})
+
+t.test('compacts: frames hold the memory of their copies only', async (t) => {
+  const queue = new Queue(new FrameStore())
+  const refs = ['a', 'bb', 'ccc', 'dddd'].map((text, i) => {
+    const frame = smallSlice(text)
+    queue.append(frame)
+    if (i === 3) queue.compactLast()
+    return new WeakRef(frame.memory.buffer)
+  })
+  t.same(await areHeld(refs), [true, true, true, false], 'the last one alone')
+  queue.compact()
+  t.same(await areHeld(refs), [false, false, false, false])
+  t.ok(queue.isRight)
+  queue.append(smallSlice('e'))
+  queue.drop()
+  queue.compact()
+  t.ok(queue.isRight)
+  const [copies, ...others] = new Set(queue.slices.map(({ memory }) => memory))
+  t.same([copies.length, others], [8192, []], 'they lie in one slab')
+})
+
+t.test('compacts more than one block and more than one slab', async (t) => {
+  const queue = new Queue(new FrameStore())
+  for (let i = 0; i < 200; i++) queue.append(smallSlice(`${i} `.repeat(30)))
+  queue.compact()
+  t.ok(queue.isRight)
+  t.equal(new Set(queue.slices.map(({ memory }) => memory)).size, 3)
+  for (let i = 0; i < 150; i++) queue.drop()
+  queue.compact()
+  t.ok(queue.isRight)
+})
+
+t.test('the receivers of a broadcast share its copy, and copies are released', async (t) => {
+  const store = new FrameStore()
+  const [a, b, c] = [1, 2, 3].map(() => new Queue(store))
+  const frame = smallSlice('to all')
+  for (const queue of [a, b]) queue.append(frame)
+  for (const queue of [a, b]) queue.compact()
+  t.equal(a.slices[0].memory, b.slices[0].memory)
+  t.equal(a.slices[0].start, b.slices[0].start)
+  const refs = [new WeakRef(a.slices[0].memory.buffer)]
+  a.drop()
+  t.same(await areHeld(refs), [true])
+  b.drop()
+  t.same(await areHeld(refs), [false])
+  // Memories of the same number have other bytes meanwhile.
+  a.append(smallSlice('another'))
+  a.compact()
+  c.append(frame)
+  c.compact()
+  t.ok(a.isRight && c.isRight)
+})
+
+t.test('does not copy frames that have half of their memory, or a copy', async (t) => {
+  const queue = new Queue(new FrameStore())
+  const memory = Buffer.alloc(6000, 'm')
+  const slab = Buffer.alloc(64 * 1024, 's')
+  for (const frame of [new Slice(memory, 1000, 3000), new Slice(slab, 7, 3000)]) queue.append(frame)
+  queue.compact()
+  const [half, copy] = queue.slices
+  t.equal(half.memory, memory)
+  t.same([copy.memory.length, copy.start], [3000, 0], 'a long copy has memory of its own')
+  queue.compact()
+  t.equal(queue.slices[1].memory, copy.memory)
+  t.ok(queue.isRight)
 })
