@@ -11,21 +11,26 @@ const maxEntries = 1024
 const arenaSize = 256 * 1024
 
 /**
- * Sends the chunks of many sockets in one native call.
+ * Sends the chunks of many sockets in one native call, or in a few if there are many.
  *
- * No foreign code runs from the moment in which a descriptor is read until its bytes are sent.
- * Otherwise a callback could close the socket, and the descriptor could be that of another one.
+ * No foreign code runs from the moment in which the state of a socket is read until its bytes are
+ * sent. Otherwise it could close the socket, and the descriptor could be that of another one. So
+ * the senders get their results when all chunks are sent.
  */
 export class NativeBatch implements Batch {
   readonly #sendMany: SendMany
   readonly #arena = Buffer.allocUnsafeSlow(arenaSize)
   readonly #entries = new Int32Array(entrySize * maxEntries)
-  #senders: NativeSender[] = []
-  #chunks: Slice[] = []
+  /** Entries and bytes of the next call. */
+  #count = 0
   #used = 0
   /** The chunk that was copied last: the members of a room get the same one. */
   #lastChunk: Slice | undefined
   #lastOffset = 0
+  // Of all calls for one list of senders.
+  #senders: NativeSender[] = []
+  #chunks: Slice[] = []
+  #results: number[] = []
 
   constructor (sendMany: SendMany) {
     this.#sendMany = sendMany
@@ -37,10 +42,17 @@ export class NativeBatch implements Batch {
       if (chunk !== undefined) this.#add(sender as NativeSender, chunk)
     }
     this.#send()
+    const served = this.#senders
+    const chunks = this.#chunks
+    const results = this.#results
+    this.#senders = []
+    this.#chunks = []
+    this.#results = []
+    for (const [i, sender] of served.entries()) sender.batchSent(chunks[i], results[i])
   }
 
   #add (sender: NativeSender, chunk: Slice): void {
-    if (this.#senders.length === maxEntries) this.#send()
+    if (this.#count === maxEntries) this.#send()
     if (chunk !== this.#lastChunk) {
       if (this.#used + chunk.length > arenaSize) this.#send()
       this.#lastOffset = this.#used
@@ -49,25 +61,22 @@ export class NativeBatch implements Batch {
       this.#used += chunk.length
       this.#lastChunk = chunk
     }
-    const entry = this.#senders.length * entrySize
+    const entry = this.#count * entrySize
     this.#entries[entry] = sender.descriptor
     this.#entries[entry + 1] = this.#lastOffset
     this.#entries[entry + 2] = chunk.length
+    this.#count++
     this.#senders.push(sender)
     this.#chunks.push(chunk)
   }
 
   #send (): void {
-    const senders = this.#senders
-    const chunks = this.#chunks
-    if (senders.length === 0) return
-    this.#sendMany(this.#entries, senders.length, this.#arena)
-    this.#senders = []
-    this.#chunks = []
+    const count = this.#count
+    if (count === 0) return
+    this.#sendMany(this.#entries, count, this.#arena)
+    this.#count = 0
     this.#used = 0
     this.#lastChunk = undefined
-    for (const [i, sender] of senders.entries()) {
-      sender.batchSent(chunks[i], this.#entries[i * entrySize + 2])
-    }
+    for (let i = 0; i < count; i++) this.#results.push(this.#entries[i * entrySize + 2])
   }
 }

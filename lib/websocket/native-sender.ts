@@ -1,3 +1,5 @@
+import { constants } from 'node:os'
+import { getSystemErrorName } from 'node:util'
 import { Sender } from './sender.js'
 import type { Duplex } from 'node:stream'
 import type { Socket } from 'node:net'
@@ -6,6 +8,20 @@ import type { Flusher } from './sender.js'
 
 /** A larger chunk is written by its socket, which does not copy it. */
 const maxChunk = 64 * 1024
+
+/**
+ * Errors of a socket that has failed. The kernel reports most of them once only, so the socket has
+ * to get them from here. After any other one it writes by itself, and finds out what is wrong.
+ */
+const fatalErrors = new Set([
+  'ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'ECONNABORTED', 'EHOSTUNREACH', 'ENETUNREACH', 'ENETDOWN'
+].map((code) => -constants.errno[code as 'EPIPE']))
+
+/** The error that Node makes when a write fails. */
+function writeError (errno: number): Error {
+  const code = getSystemErrorName(errno)
+  return Object.assign(new Error(`write ${code}`), { errno, code, syscall: 'write' })
+}
 
 /** A socket of Node with its handle: libuv's stream, which is gone when the socket is destroyed. */
 type TcpSocket = Socket & {
@@ -65,8 +81,13 @@ export class NativeSender extends Sender {
     return chunk
   }
 
-  /** @param sent bytes that the kernel has taken; negative if it has taken none */
+  /** @param sent bytes that the kernel has taken, or a negative errno */
   batchSent (chunk: Slice, sent: number): void {
+    this.#batchState = 'none'
+    if (fatalErrors.has(sent)) {
+      this.#tcp.destroy(writeError(sent))
+      return
+    }
     const taken = Math.max(0, sent)
     this.#sentByBatch += taken
     this.#batchState = this.chunkTaken(chunk, taken) ? 'sent' : 'none'

@@ -295,6 +295,8 @@ export class Sender implements MessageWriter {
   }
 
   #callWritten (written: (() => void)[]): void {
+    // A write has failed, and Node destroys the socket soon.
+    if (this.#socket.errored !== null) return
     this.#onWritten = undefined
     for (const callback of written.splice(0)) callback()
   }

@@ -27,6 +27,20 @@ export const nativeMutants: readonly Mutant[] = [
     suites
   },
   {
+    name: 'an error that the kernel reports once is lost',
+    file: sender,
+    search: 'if (fatalErrors.has(sent)) {',
+    replace: 'if (fatalErrors.has(0)) {',
+    suites
+  },
+  {
+    name: 'a frame counts as written although its write has failed',
+    file: 'websocket/sender.ts',
+    search: '    if (this.#socket.errored !== null) return\n',
+    replace: '',
+    suites
+  },
+  {
     name: 'a descriptor is used after its socket was closed',
     file: sender,
     search: '    if (socket._handle === null || !socket.writable) return undefined\n',
@@ -57,8 +71,8 @@ export const nativeMutants: readonly Mutant[] = [
   {
     name: 'the result of an entry goes to the next sender',
     file: batch,
-    search: 'sender.batchSent(chunks[i], this.#entries[i * entrySize + 2])',
-    replace: 'sender.batchSent(chunks[i], this.#entries[(i + 1) % senders.length * entrySize + 2])',
+    search: 'sender.batchSent(chunks[i], results[i])',
+    replace: 'sender.batchSent(chunks[i], results[(i + 1) % results.length])',
     suites
   },
   {

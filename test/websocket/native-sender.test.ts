@@ -1,5 +1,6 @@
 // The batch of one loop iteration: which sockets take part, and what becomes of their bytes.
 import t from 'tap'
+import { once } from 'node:events'
 import { constants } from 'node:os'
 import { NativeSender, isPlainTcp } from '../../lib/websocket/native-sender.js'
 import { NativeBatch } from '../../lib/websocket/native-batch.js'
@@ -284,6 +285,55 @@ t.test('calls back after all sockets were written', async (t) => {
   await turn()
   t.equal(await received(first.client, 4), 'one!')
   t.equal(await received(second.client, 9), 'two three')
+})
+
+t.test('a socket gets the error that the kernel reports once', async (t) => {
+  const { peers: [reset, other] } = await build(t, sendManyInScript, 2)
+  // Nothing reads the socket before its frame is sent: the reset is not known yet.
+  reset.socket.pause()
+  const failed = once(reset.socket, 'error') as Promise<[NodeJS.ErrnoException]>
+  reset.client.resetAndDestroy()
+  reset.sender.sendEncoded(new Slice(Buffer.from('frame')), () => { t.fail('it was not sent') })
+  other.sender.sendEncoded(new Slice(Buffer.from('frame')))
+  const [{ message, code, errno, syscall }] = await failed
+  t.strictSame({ message, code, errno, syscall }, {
+    message: 'write ECONNRESET',
+    code: 'ECONNRESET',
+    errno: -constants.errno.ECONNRESET,
+    syscall: 'write'
+  })
+  t.ok(reset.socket.destroyed)
+  t.equal(reset.sender.sentByBatch, 0)
+  t.equal(await received(other.client, 5), 'frame')
+})
+
+t.test('another error is left to the socket', async (t) => {
+  const { peers: [{ client, sender }] } = await build(t, (entries) => {
+    entries[2] = -constants.errno.ENOBUFS
+  })
+  let written = 0
+  sender.sendEncoded(new Slice(Buffer.from('frame')), () => { written++ })
+  await turn()
+  t.equal(await received(client, 5), 'frame')
+  t.equal(written, 1)
+})
+
+t.test('foreign code that closes a socket does not stop the others', async (t) => {
+  const { peers } = await build(t, (entries, count) => {
+    for (let i = 0; i < count * 3; i += 3) entries[i + 2] = -constants.errno.EAGAIN
+  }, 7)
+  const [{ socket: intercepted }] = peers
+  const { write } = intercepted
+  intercepted.write = (...args: unknown[]) => {
+    peers[4].socket.destroy()
+    return write.apply(intercepted, args as never)
+  }
+  // They exceed the bytes of one call.
+  for (const { sender } of peers) sender.sendEncoded(new Slice(Buffer.alloc(60_000, 'x')))
+  await turn()
+  for (const [i, { client }] of peers.entries()) {
+    if (i !== 4) t.equal((await received(client, 60_000)).length, 60_000)
+  }
 })
 
 t.test('is used for TCP without TLS and compression only', async (t) => {

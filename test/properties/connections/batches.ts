@@ -14,7 +14,9 @@ type Callback = 'nothing' | 'replace' | 'send'
 type Step =
   | { readonly do: 'send', readonly peer: number, readonly size: number, readonly then: Callback }
   | { readonly do: 'broadcast', readonly size: number }
-  | { readonly do: 'burst' | 'stall' | 'drain' | 'replace', readonly peer: number }
+  | {
+    readonly do: 'burst' | 'stall' | 'drain' | 'replace' | 'reset' | 'intercept', readonly peer: number
+  }
   | { readonly do: 'turn' }
   | { readonly do: 'flood' }
 
@@ -33,7 +35,9 @@ const histories: fc.Arbitrary<History> = fc.record({
     { weight: 2, arbitrary: fc.record({ do: fc.constant('broadcast' as const), size }) },
     {
       weight: 2,
-      arbitrary: fc.record({ do: fc.constantFrom('burst', 'stall', 'drain', 'replace'), peer })
+      arbitrary: fc.record({
+        do: fc.constantFrom('burst', 'stall', 'drain', 'replace', 'reset', 'intercept'), peer
+      })
     },
     { weight: 3, arbitrary: fc.record({ do: fc.constant('turn' as const) }) },
     { weight: 1, arbitrary: fc.record({ do: fc.constant('flood' as const) }) }
@@ -47,8 +51,13 @@ interface Write { readonly bytes: Buffer, readonly done: (() => void) | undefine
 class FakeSocket {
   destroyed = false
   isStalled = false
+  /** The client has reset the connection. The kernel reports it once. */
+  isReset = false
+  isReported = false
+  /** Foreign code, called by the next write of the socket. */
+  onWrite: (() => void) | undefined
   writableCorked = 0
-  errored = null
+  errored: Error | null = null
   _handle: { readonly fd: number } | null
   readonly fd: number
   readonly received: Buffer[] = []
@@ -65,12 +74,17 @@ class FakeSocket {
     return this.#waiting.reduce((sum, { bytes }) => sum + bytes.length, 0)
   }
 
-  get writable (): boolean { return !this.destroyed }
+  get writable (): boolean { return !this.destroyed && this.errored === null }
 
   get writableNeedDrain (): boolean { return this.writableLength > 1000 }
 
   write (bytes: Buffer, done?: () => void): void {
-    if (this.destroyed) throw new Error('a closed socket was written')
+    const { onWrite } = this
+    this.onWrite = undefined
+    onWrite?.()
+    if (this.isReset) this.errored = Object.assign(new Error('write EPIPE'), { code: 'EPIPE' })
+    // A write after that has no effect.
+    if (this.destroyed || this.errored !== null) return
     if (this.isStalled || this.#waiting.length > 0) this.#waiting.push({ bytes, done })
     else {
       this.received.push(bytes)
@@ -91,10 +105,12 @@ class FakeSocket {
   }
 
   callBack (): void {
+    if (this.errored !== null) this.destroy()
     for (const done of this.#done.splice(0)) done()
   }
 
-  destroy (): void {
+  destroy (error: Error | null = this.errored): void {
+    this.errored = error
     this.destroyed = true
     this._handle = null
     this.#waiting.length = 0
@@ -177,8 +193,14 @@ class World {
     // The kernel may have room again before the stream of the socket knows it.
     const limit = this.#limits[this.#entries++ % this.#limits.length]
     if (limit === 0) return -constants.errno.EAGAIN
+    const { socket } = found
+    if (socket.isReset) {
+      const { isReported } = socket
+      socket.isReported = true
+      return isReported ? -constants.errno.EPIPE : -constants.errno.ECONNRESET
+    }
     const taken = Buffer.from(bytes.subarray(offset, offset + Math.min(length, limit)))
-    found.socket.received.push(taken)
+    socket.received.push(taken)
     return taken.length
   }
 
@@ -218,12 +240,16 @@ class World {
     } else if (step.do === 'burst') sender.allowsBurst(sender.bufferedBytes)
     else if (step.do === 'stall') socket.isStalled = true
     else if (step.do === 'drain') this.#peers[step.peer].drain()
-    else this.#replace(step.peer)
+    else if (step.do === 'reset') socket.isReset = true
+    else if (step.do === 'intercept') {
+      socket.onWrite = () => { this.#replace((step.peer + 1) % this.#peers.length) }
+    } else this.#replace(step.peer)
   }
 
   #turn (): void {
     this.#clock.yieldOnce()
     for (const { socket } of [...this.#peers]) socket.callBack()
+    for (const [i, { socket }] of this.#peers.entries()) if (socket.destroyed) this.#replace(i)
     if (this.#clock.laterTasks.length > 0) return
     for (const { name, sender, socket } of this.#peers) {
       const isIdle = sender.bufferedBytes === socket.writableLength
@@ -236,13 +262,16 @@ class World {
       this.#turn()
       for (const one of [...this.#peers]) one.drain()
     }
-    for (const one of this.#peers) {
+    for (const one of this.#peers.filter(({ socket }) => !socket.isReset)) {
       equal(one.received === one.sent, true, `all bytes of ${one.name}`)
       equal(one.written, one.frames, `callbacks of ${one.name}`)
       equal(one.sender.bufferedBytes, 0, `bytes that wait for ${one.name}`)
     }
     for (const one of this.#closed) {
+      const { errored, isReported } = one.socket
       equal(one.sent.startsWith(one.received), true, `no other bytes than those of ${one.name}`)
+      const code = (errored as { code?: string } | null)?.code
+      if (isReported) equal(code, 'ECONNRESET', `the error of ${one.name}`)
     }
   }
 }
