@@ -45,5 +45,6 @@ export function loadBinary (target = thisTarget(), load = require) {
     }
   }
   throw problem ?? new Error(`fastify-ws-relay-native has no binary for ${target}, and none was ` +
-    'compiled: install a C compiler, and run npm rebuild fastify-ws-relay-native')
+    'compiled: install a C compiler, and run npm rebuild --foreground-scripts ' +
+    'fastify-ws-relay-native')
 }

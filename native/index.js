@@ -14,12 +14,16 @@ export const version = 1
  */
 export const { sendMany } = binary
 
-/** Why io_uring is not used, if it is asked for and the kernel or the container refuses it. */
-export const ringError = process.env.WS_RELAY_IO_URING ? openRing() : undefined
+/** Why io_uring is not used, although it is asked for. */
+export const ringError = isAskedFor(process.env.WS_RELAY_IO_URING) ? openRing() : undefined
+
+function isAskedFor (value = '') {
+  return !['', '0', 'false'].includes(value)
+}
 
 function openRing () {
   const errno = binary.openRing()
   if (errno === 0) return undefined
   const code = getSystemErrorName(-errno)
-  return Object.assign(new Error(`io_uring_setup failed: ${code}`), { code })
+  return Object.assign(new Error(`io_uring cannot be opened: ${code}`), { code })
 }

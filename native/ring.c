@@ -30,6 +30,7 @@
 
 struct ring {
   int fd;
+  int is_lost; /* Something else has closed the descriptor, which may be another's by now. */
   void* queues;
   size_t queues_size;
   struct io_uring_sqe* requests;
@@ -93,7 +94,7 @@ int ring_open(ring** opened) {
 void ring_close(ring* ring) {
   if (ring->queues != NULL) munmap(ring->queues, ring->queues_size);
   if (ring->requests != NULL) munmap(ring->requests, ring->requests_size);
-  close(ring->fd);
+  if (!ring->is_lost) close(ring->fd);
   free(ring);
 }
 
@@ -142,6 +143,7 @@ static uint32_t send_batch(ring* ring, int32_t* entries, uint32_t count, const u
       /* Bytes that were sent must not be sent again, so the results of the others are needed. */
       if (refused) abort();
       refused = 1;
+      ring->is_lost = errno == EBADF || errno == EOPNOTSUPP;
     }
     done += take_results(ring, entries);
   }

@@ -73,7 +73,7 @@ static void send_entries(state* state, int32_t* entries, uint32_t count, const u
  * sendMany(entries: Int32Array, count: number, bytes: Uint8Array): void
  *
  * Replaces the length of each entry by the number of bytes that the kernel has taken, or by a
- * negative errno. An entry that does not lie within `bytes` becomes -EINVAL, and nothing is sent.
+ * negative errno. An entry that does not lie within `bytes` becomes -EINVAL, and is not sent.
  */
 static napi_value send_many(napi_env env, napi_callback_info info) {
   napi_value args[3];
@@ -101,7 +101,10 @@ static napi_value send_many(napi_env env, napi_callback_info info) {
   }
 
   state* own;
-  if (napi_get_instance_data(env, (void**)&own) != napi_ok) return NULL;
+  if (napi_get_instance_data(env, (void**)&own) != napi_ok) {
+    napi_throw_error(env, NULL, "the state of the native sender is lost");
+    return NULL;
+  }
   int32_t* const entries = entries_data;
   /* The valid entries between two others are sent together. */
   uint32_t first = 0;

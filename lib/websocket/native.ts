@@ -24,7 +24,16 @@ const knownVersion = 1
 // A variable, so that no bundler resolves it. A bundle works with or without the package.
 const packageName = 'fastify-ws-relay-native'
 
-const missing = /^Cannot find (?:package|module) 'fastify-ws-relay-native'/
+/** The messages of Node, and of Yarn without a `node_modules` folder. */
+const missing =
+  /^(?:Cannot find (?:package|module) '|.* tried to access )fastify-ws-relay-native\b/
+/** A script that was compiled without a way to import anything, as some bundlers do. */
+const cannotImport = /^ERR_VM_DYNAMIC_IMPORT_CALLBACK_MISSING/
+
+/** Whether a variable of the environment turns something on. */
+function isOn (value = ''): boolean {
+  return !['', '0', 'false'].includes(value)
+}
 
 /**
  * Loads the optional package, unless it is turned off.
@@ -33,14 +42,15 @@ const missing = /^Cannot find (?:package|module) 'fastify-ws-relay-native'/
 export async function loadNative (
   env: NodeJS.ProcessEnv, load: (id: string) => Promise<NativePackage>
 ): Promise<LoadedNative> {
-  if (env.WS_RELAY_NO_NATIVE) return {}
+  if (isOn(env.WS_RELAY_NO_NATIVE)) return {}
   try {
     const { version, sendMany, ringError: err } = await load(packageName)
     if (version === knownVersion) return err === undefined ? { sendMany } : { sendMany, err }
     return { err: new Error(`${packageName} has version ${version} of its interface`) }
   } catch (err) {
     // Node 20 loses the error code if a loader has hooks, so the message is compared.
-    return missing.test(String((err as Error).message)) ? {} : { err }
+    const { message, code = '' } = err as NodeJS.ErrnoException
+    return missing.test(String(message)) || cannotImport.test(code) ? {} : { err }
   }
 }
 

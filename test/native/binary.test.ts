@@ -98,5 +98,5 @@ t.test('says why io_uring cannot be used, and works without it', async (t) => {
   t.strictSame(Object.keys(await load(true, 0)), ['sendMany'])
   const refused = await load(true, EPERM)
   t.type(refused.sendMany, 'function')
-  t.match(refused.err, { message: 'io_uring_setup failed: EPERM', code: 'EPERM' })
+  t.match(refused.err, { message: 'io_uring cannot be opened: EPERM', code: 'EPERM' })
 })

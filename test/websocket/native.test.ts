@@ -16,14 +16,21 @@ t.test('loads the native sender, unless it is missing or turned off', async (t) 
   t.strictSame(loaded, ['fastify-ws-relay-native'])
   t.strictSame(await loadNative({ WS_RELAY_NO_NATIVE: '1' }, load), {})
   t.equal(loaded.length, 1)
-  for (const kind of ['package', 'module']) {
-    const missing = `Cannot find ${kind} 'fastify-ws-relay-native' imported from /app/x.js`
-    t.strictSame(await loadNative({}, async () => { throw new Error(missing) }), {})
-  }
+  t.strictSame(await loadNative({ WS_RELAY_NO_NATIVE: '0' }, load), { sendMany })
+  for (const missing of [
+    "Cannot find package 'fastify-ws-relay-native' imported from /app/x.js",
+    "Cannot find module 'fastify-ws-relay-native'",
+    'fastify-ws-relay tried to access fastify-ws-relay-native (a peer dependency) but it is not ' +
+      'provided by your application'
+  ]) t.strictSame(await loadNative({}, async () => { throw new Error(missing) }), {})
+  const noImport = Object.assign(new Error('A dynamic import callback was not specified.'), {
+    code: 'ERR_VM_DYNAMIC_IMPORT_CALLBACK_MISSING'
+  })
+  t.strictSame(await loadNative({}, async () => { throw noImport }), {})
 })
 
 t.test('uses the native sender when io_uring cannot be used, and says why', async (t) => {
-  const ringError = new Error('io_uring_setup failed: EPERM')
+  const ringError = new Error('io_uring cannot be opened: EPERM')
   const loaded = await loadNative({}, async () => ({ version: 1, sendMany, ringError }))
   t.strictSame(loaded, { sendMany, err: ringError })
 })
