@@ -66,6 +66,10 @@ export abstract class BoundClient extends TargetMessages
   private join (rejoined: boolean): void {
     this.sendJoin(rejoined)
     this.#rareState?.limits?.joined()
+    // Otherwise each new client could send a message to a target that has no room.
+    if (!this.target.congested) return
+    this.transport.pause()
+    this.target.subscribeToDrain(this.transport)
   }
 
   /** Called once, when the connection has ended and all messages of the client are delivered. */

@@ -15,6 +15,7 @@ import type { Kinds } from './keyed/kinds.js'
 import type { ClusterAccess } from './remote/cluster-access.js'
 import type { Batch } from './batch.js'
 import type { ProcessTable } from './registry/process-table.js'
+import type { Scheduler } from './scheduler.js'
 import type { RemoteNodes } from './remote/remote-nodes.js'
 import type { Pid } from '../../types/pid.js'
 import type { CallOptions } from '../../types/options.js'
@@ -30,6 +31,7 @@ export interface MessengerHost extends Readonly<SpansSlot> {
   readonly processTable: ProcessTable
   readonly clusterAccess: ClusterAccess
   readonly kinds: Kinds
+  readonly scheduler: Pick<Scheduler, 'pace'>
 }
 
 /** The process that sends or calls. */
@@ -109,10 +111,12 @@ export class Messenger {
   call (
     to: string, topic: string, payload: unknown, options?: CallOptions, caller?: SendingProcess
   ): Promise<unknown> {
+    const { scheduler } = this.#host
     try {
-      return this.#call(to, topic, payload, options ?? {}, caller)
+      const { promise, hasSettled } = this.#call(to, topic, payload, options ?? {}, caller)
+      return hasSettled ? scheduler.pace(promise) : promise
     } catch (err) {
-      return Promise.reject(err)
+      return scheduler.pace(Promise.reject(err))
     }
   }
 
@@ -122,7 +126,7 @@ export class Messenger {
     payload: unknown,
     options: CallOptions,
     caller: SendingProcess | undefined
-  ): Promise<unknown> {
+  ): PendingCall {
     checkTopic(topic)
     const timeout = toMilliseconds(options.timeout ?? defaultCallTimeout)
     const signal = options.signal ?? undefined
@@ -152,7 +156,7 @@ export class Messenger {
     } else if (!entity!.deliver(topic, payload, from, call)) {
       call.reject(new errorCodes.FST_PROCESS_REFUSED(entity!.pid, topic, 'it is full or stopping'))
     }
-    return call.promise
+    return call
   }
 
   /**

@@ -119,7 +119,9 @@ export class Runtime {
     this.explainer = new Explainer(this)
     this.failureLog = new FailureLog(logger, processTable, nameTable)
     this.exitSignals = new ExitSignals(processTable, relations, access, this.failureLog)
-    this.exitRequests = new ExitRequests(processTable, access, this.exitSignals)
+    this.exitRequests = new ExitRequests(
+      processTable, access, this.exitSignals, this.scheduler
+    )
     this.kinds = new Kinds(this)
     this.messenger = new Messenger(this)
     this.spawner = new Spawner(this)

@@ -31,6 +31,10 @@ const maxTurnsPerClockRead = 8
 const shortTurn = 0.01
 /** Bodies that may continue in one microtask run before the clock is read. */
 const maxBodiesPerDrain = 16
+/** Drains until the scheduler looks whether the event loop goes on between them. */
+const drainsPerLook = 64
+/** One of so many promises that are settled at once waits for the event loop. */
+const maxSettledAtOnce = 256
 
 /**
  * Gives turns to processes that have mail. Each of them is in the run queue once, and a turn
@@ -42,6 +46,10 @@ const maxBodiesPerDrain = 16
  *
  * A body that loops over its inbox continues in a microtask after its turn. Those microtasks run
  * before the next drain, which measures them together, as one turn.
+ *
+ * Two processes that call each other in turn need a drain for each call, and microtasks between
+ * them. Each drain is short, and the event loop would never go on. So the scheduler yields when it
+ * has not gone on for the longest budget.
  */
 export class Scheduler {
   /** The longest turn so far, in milliseconds. Short turns are measured together. */
@@ -67,6 +75,11 @@ export class Scheduler {
   #exhausted = false
   #exhaustedAt = 0
   #lastYieldTime = 0
+  /** Drains since the event loop has certainly gone on. */
+  #drains = 0
+  /** Since when the scheduler looks whether it goes on. */
+  #looksSince: number | undefined
+  #settledAtOnce = 0
 
   /**
    * @param clock for code that is in the context of the process system already: no switch is needed
@@ -119,9 +132,23 @@ export class Scheduler {
     return true
   }
 
+  /**
+   * For a promise that was settled when it was made. A body that awaits one such promise after
+   * another runs in microtasks only, so some of them settle after a yield.
+   */
+  pace<T> (settled: Promise<T>): Promise<T> {
+    if (++this.#settledAtOnce < maxSettledAtOnce) return settled
+    this.#settledAtOnce = 0
+    // It is awaited after the yield only.
+    settled.catch(() => {})
+    return new Promise((resolve) => { this.afterYield(() => { resolve(settled) }) })
+  }
+
   readonly #drain = (): void => {
     if (this.#measuredUntil === undefined) {
-      this.#drainingSince = this.#measuredUntil = this.#clock.now()
+      const now = this.#clock.now()
+      this.#drainingSince = this.#measuredUntil = now
+      if (++this.#drains > drainsPerLook) this.#look(now)
     } else this.#measureTurns(this.#measuredUntil)
     const continues = this.#bodyContinues
     this.#bodyContinues = false
@@ -161,10 +188,26 @@ export class Scheduler {
     this.#measuredUntil = now
     if (this.#timeListener !== undefined) this.#timeListener(now)
     this.#timeListener = undefined
-    if (this.#exhausted || now - this.#drainingSince < this.#budget) return
+    if (now - this.#drainingSince >= this.#budget) this.#yield(now)
+  }
+
+  #yield (now: number): void {
+    if (this.#exhausted) return
     this.#exhausted = true
     this.#exhaustedAt = now
     this.#contextClock.later(this.#resumeAfterYield)
+  }
+
+  #look (now: number): void {
+    if (this.#looksSince === undefined) {
+      this.#looksSince = now
+      this.#contextClock.later(this.#loopGoesOn)
+    } else if (now - this.#looksSince >= maxBudget) this.#yield(now)
+  }
+
+  readonly #loopGoesOn = (): void => {
+    this.#drains = 0
+    this.#looksSince = undefined
   }
 
   readonly #resumeAfterYield = (): void => {

@@ -121,6 +121,11 @@ export class FrameParser {
     this.#parse()
   }
 
+  /** Stops it from outside of an event. Bytes that arrive wait. */
+  pauseParsing (): void {
+    if (!this.#isEnded) this.#isStopped = true
+  }
+
   /** Continues after a stop. The next message may stop it again. */
   resumeParsing (): void {
     if (!this.#isStopped) return

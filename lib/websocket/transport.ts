@@ -230,6 +230,7 @@ export class WebSocketTransport implements Transport, ParserEvents, SocketReader
     if (this.#state !== 'open' || this.#isPaused) return
     this.#isPaused = true
     this.writer.traffic.paused++
+    this.#parser.pauseParsing()
     this.#socket.pause()
   }
 

@@ -164,7 +164,8 @@ t.test('shares one clock read among short turns, until a turn is long', async (t
 t.test('starts with a whole budget after the queue was empty', async (t) => {
   const clock = new ManualClock()
   const scheduler = schedulerOn(clock)
-  for (let i = 0; i < 100; i++) {
+  // With more of them it looks whether the event loop goes on.
+  for (let i = 0; i < 60; i++) {
     scheduler.schedule(runnable(() => { clock.time += 0.05 }))
     clock.run()
     clock.time += 1
@@ -285,6 +286,78 @@ t.test('serves HTTP and other processes under endless mail', async (t) => {
     t.pass(`${name}: everybody had a turn`)
     await processes.close()
   }
+})
+
+/** Bodies that go on in microtasks after each step, and never wait for anything else. */
+const endless: Record<string, (self: Process<Loose>) => () => Promise<unknown>> = {
+  'calls that are answered by serve': (self) => {
+    const callee = self.spawn((other: Process<Loose>) => other.serve({
+      ask: (_, { reply }) => { reply() }
+    }))
+    return () => self.call(callee, 'ask')
+  },
+  'calls that are answered by receive': (self) => {
+    const callee = self.spawn(async (other: Process<Loose>) => {
+      for (;;) (await other.receive())!.reply()
+    })
+    return () => self.call(callee, 'ask')
+  },
+  'calls to nobody': (self) => () => self.call('nobody', 'ask').catch(() => {}),
+  'calls without a topic': (self) => () => self.call('nobody', '').catch(() => {}),
+  'calls that are refused': (self) => {
+    const full = self.spawn(async (other) => { await other.exited(self.pid) }, { mailboxLimit: 1 })
+    self.send(full, 'x')
+    return () => self.call(full, 'ask').catch(() => {})
+  },
+  'the ends of dead processes': (self) => () => self.exited('nobody'),
+  'the ends of processes without an address': (self) => () => self.exited('').catch(() => {}),
+  'the ends of new processes': (self) => () => self.exited(self.spawn(() => {})),
+  'receives of a process that is stopping': (self) => {
+    self.cancel(self.pid)
+    return () => self.receive().catch(() => {})
+  },
+  'receives without a topic': (self) => () => self.receive({ topic: '' }).catch(() => {})
+}
+
+t.test('the event loop goes on while a body awaits what comes at once', async (t) => {
+  for (const [name, stepOf] of Object.entries(endless)) {
+    const processes = build(t)
+    const loop = { rounds: 0, laps: 0 }
+    const lap = (): void => { if (++loop.laps < 3) setImmediate(lap) }
+    setImmediate(lap)
+    const pid = processes.spawn<Loose>(async (self) => {
+      const step = stepOf(self)
+      while (loop.laps < 3 && loop.rounds++ < 1e6) await step()
+    })
+    await processes.exited(pid)
+    t.ok(loop.rounds < 1e6, `${name}: ${loop.laps} laps in ${loop.rounds} rounds`)
+    await processes.close()
+  }
+})
+
+t.test('yields when the event loop does not go on between short drains', async (t) => {
+  const clock = new ManualClock()
+  const scheduler = schedulerOn(clock)
+  let turns = 0
+  const step = (): void => {
+    scheduler.schedule(runnable(() => {
+      turns++
+      clock.time += 0.0625
+    }))
+    clock.run()
+  }
+  for (let i = 0; i < 65; i++) step()
+  t.equal(clock.laterTasks.length, 1, 'it looks whether the loop goes on')
+  clock.yieldOnce()
+  for (let i = 0; i < 65; i++) step()
+  t.equal(turns, 130)
+  // 5 ms later.
+  for (let i = 0; i < 80; i++) step()
+  t.equal(turns, 130 + 79)
+  for (let i = 0; i < 10; i++) step()
+  t.equal(turns, 130 + 79, 'nothing goes on before the yield')
+  clock.yieldOnce()
+  t.ok(turns > 130 + 79)
 })
 
 t.test('reports the blocking code as the longest turn', async (t) => {

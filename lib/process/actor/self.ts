@@ -10,6 +10,7 @@ import type { Mail } from '../message.js'
 import type { ClusterAccess } from '../remote/cluster-access.js'
 import type { ExitSignals } from '../exits/exit-signals.js'
 import type { FacadesHost } from '../registry/facades.js'
+import type { Scheduler } from '../scheduler.js'
 import type { GivenSpec } from '../supervisor/spec.js'
 import type { SupervisorHost } from '../supervisor/supervisor.js'
 import type { Clock } from '../../shared/clock.js'
@@ -40,6 +41,7 @@ export interface SelfHost extends FacadesHost, SupervisorHost {
   readonly logger: Logger
   readonly exitSignals: ExitSignals
   readonly clusterAccess: ClusterAccess
+  readonly scheduler: Scheduler
   info (to: string): ProcessInfo | undefined
 }
 
@@ -84,9 +86,10 @@ export class Self implements Plain<Untyped> {
   receive (options?: ReceiveOptions): Promise<Mail | undefined> {
     try {
       const ms = options?.timeout === undefined ? undefined : toMilliseconds(options.timeout)
-      return receive(this.#actor, toTopicFilter(options?.topic), ms, this.#runtime.clock)
+      const mail = receive(this.#actor, toTopicFilter(options?.topic), ms, this.#runtime.clock)
+      return this.#actor.refusesMail ? this.#runtime.scheduler.pace(mail) : mail
     } catch (err) {
-      return Promise.reject(err)
+      return this.#runtime.scheduler.pace(Promise.reject(err))
     }
   }
 

@@ -4,6 +4,7 @@ import { checkExitReason } from './exit-signals.js'
 import type { CallHost, PendingOperation, PendingOwner } from '../calls.js'
 import type { ClusterAccess } from '../remote/cluster-access.js'
 import type { ProcessTable } from '../registry/process-table.js'
+import type { Scheduler } from '../scheduler.js'
 import type { ExitListener } from './relations.js'
 import type { Exit } from '../../../types/messages.js'
 import type { Pid } from '../../../types/pid.js'
@@ -19,11 +20,18 @@ export class ExitRequests {
   readonly #processes: ProcessTable
   readonly #clusterAccess: ClusterAccess
   readonly #exitSignals: CallHost
+  readonly #scheduler: Pick<Scheduler, 'pace'>
 
-  constructor (processes: ProcessTable, clusterAccess: ClusterAccess, exitSignals: CallHost) {
+  constructor (
+    processes: ProcessTable,
+    clusterAccess: ClusterAccess,
+    exitSignals: CallHost,
+    scheduler: Pick<Scheduler, 'pace'>
+  ) {
     this.#processes = processes
     this.#clusterAccess = clusterAccess
     this.#exitSignals = exitSignals
+    this.#scheduler = scheduler
   }
 
   /**
@@ -56,9 +64,10 @@ export class ExitRequests {
       signal?.throwIfAborted()
       owner?.checkAlive()
       const target = this.#processes.resolvePid(to)
-      return new ExitWait(this.#exitSignals, target, signal, owner).promise
+      const wait = new ExitWait(this.#exitSignals, target, signal, owner)
+      return wait.hasSettled ? this.#scheduler.pace(wait.promise) : wait.promise
     } catch (err) {
-      return Promise.reject(err)
+      return this.#scheduler.pace(Promise.reject(err))
     }
   }
 }
@@ -69,6 +78,7 @@ export class ExitRequests {
  */
 class ExitWait implements ExitListener, PendingOperation {
   readonly promise: Promise<Exit>
+  hasSettled = false
   readonly #host: CallHost
   readonly #target: Pid
   readonly #signal: AbortSignal | undefined
@@ -114,6 +124,7 @@ class ExitWait implements ExitListener, PendingOperation {
   }
 
   #release (): void {
+    this.hasSettled = true
     this.#signal?.removeEventListener('abort', this.#aborted)
     this.#owner?.removePending(this)
   }
