@@ -1,3 +1,4 @@
+import { threadId } from 'node:worker_threads'
 import { errorCodes, show } from '../errors.js'
 import type { Pid } from '../../types/pid.js'
 
@@ -5,12 +6,18 @@ const shape = /^[1-9]\d{0,15}@([A-Za-z0-9_-]{1,64})\.[a-z0-9]{1,16}$/
 const lastIncarnation = Symbol.for('fastify-ws-relay.incarnation')
 const shared = globalThis as { [lastIncarnation]?: number }
 
+/** Threads have different incarnations: those of one leave this remainder by the number. */
+const threads = 64
+const remainder = threadId % threads
+
 /**
- * A new incarnation, higher than all others of this operating-system process. Two process systems
- * therefore never make the same PID, even when the package is loaded twice.
+ * A new incarnation, higher than all others of this thread. Two process systems of one
+ * operating-system process therefore never make the same PID, even when the package is loaded
+ * twice: threads share no memory, so each has the milliseconds of its own remainder.
  */
-function nextIncarnation (lowest: number): number {
-  const incarnation = Math.max(lowest, (shared[lastIncarnation] ?? 0) + 1)
+function nextIncarnation (now: number): number {
+  const lowest = Math.max(now, (shared[lastIncarnation] ?? 0) + 1)
+  const incarnation = Math.ceil((lowest - remainder) / threads) * threads + remainder
   shared[lastIncarnation] = incarnation
   return incarnation
 }
@@ -18,7 +25,7 @@ function nextIncarnation (lowest: number): number {
 /** Makes the PIDs of one node, and recognizes those of other nodes. */
 export class PidFactory {
   readonly node: string
-  /** The start time in milliseconds, or higher. In a PID it is written in base 36. */
+  /** The start time in milliseconds, or a little higher. In a PID it is written in base 36. */
   #incarnation!: number
   #suffix!: string
   #serial = 0

@@ -1,4 +1,8 @@
+import { once } from 'node:events'
+import { pathToFileURL } from 'node:url'
+import { Worker } from 'node:worker_threads'
 import t from 'tap'
+import { modulePath } from '../program.js'
 import { checkAddress, isPid, PidFactory } from '../../lib/process/pid.js'
 
 t.test('makes unique PIDs that name their node and count up', async (t) => {
@@ -17,6 +21,26 @@ t.test('incarnations of one operating-system process are ordered and unique', as
   )
   t.equal(new Set(incarnations).size, incarnations.length)
   t.strictSame([...incarnations].sort((a, b) => parseInt(a, 36) - parseInt(b, 36)), incarnations)
+})
+
+t.test('threads have different incarnations', async (t) => {
+  const url = pathToFileURL(modulePath('lib/process/pid.ts')).href
+  const code = `
+    const { parentPort, workerData } = require('node:worker_threads')
+    import(workerData.url).then(({ PidFactory }) => {
+      // They start at the same time.
+      Atomics.add(workerData.ready, 0, 1)
+      while (Atomics.load(workerData.ready, 0) < 3);
+      const made = Array.from({ length: 50 }, () => new PidFactory('local').incarnation)
+      parentPort.postMessage(made)
+    })`
+  const ready = new Int32Array(new SharedArrayBuffer(4))
+  const threads = Array.from({ length: 3 }, async () => {
+    const [made] = await once(new Worker(code, { eval: true, workerData: { url, ready } }), 'message')
+    return made as number[]
+  })
+  const all = (await Promise.all(threads)).flat()
+  t.equal(new Set(all).size, 150)
 })
 
 t.test('bumps the incarnation until the first PID was made', async (t) => {
