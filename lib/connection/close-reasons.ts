@@ -49,14 +49,14 @@ export function linkFailed (reason: string, because?: Pid): CloseReason {
 /**
  * The PID was ended by `exit`, `cancel` or the closing server.
  * @param by the process that called `exit` or `cancel`, if one did
+ * @param isKilled by `exit(pid, 'kill')`
  */
-export function exited (reason: string, by?: Pid): CloseReason {
-  const row = exitRow(reason)
+export function exited (reason: string, by?: Pid, isKilled = false): CloseReason {
+  const row = isKilled ? closeCodes.killed : exitRow(reason)
   return by === undefined ? row : { ...row, by }
 }
 
 function exitRow (reason: string): CloseReason {
-  if (reason === 'killed') return closeCodes.killed
   if (reason === 'shutdown') return closeCodes.shutdown
   if (reason === 'normal') return closeCodes.exitedNormally
   return linkFailed(reason)

@@ -243,7 +243,7 @@ export class Connection extends BoundClient
   }
 
   end (reason: string, _error?: Error, origin?: EndOrigin): void {
-    this.close(exited(reason, origin?.by))
+    this.close(exited(reason, origin?.by, origin?.cause === 'killed'))
   }
 
   cancel (from?: Pid): boolean {

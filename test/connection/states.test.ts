@@ -56,7 +56,7 @@ const events: Record<string, (at: Case) => void> = {
   'exit with shutdown': ({ connection }) => { connection.cancel() },
   'a link fails': ({ connection }) => { connection.linkFailed('boom') },
   'messages are missed': ({ connection }) => { connection.missed(1) },
-  kill: ({ connection }) => { connection.end('killed') },
+  kill: ({ connection }) => { connection.end('killed', undefined, { cause: 'killed' }) },
   'the target ends': ({ targetEnds }) => { targetEnds() },
   'the name is back': ({ nameIsBack }) => { nameIsBack() },
   'the time is over': ({ timeIsOver }) => { timeIsOver() },

@@ -44,8 +44,7 @@ export class ExitRequests {
     if (entity === undefined) {
       return this.#clusterAccess.remoteNodesFor(to)?.exit(to as Pid, reason, from) ?? false
     }
-    const exitReason = reason === 'kill' ? 'killed' : reason
-    entity.end(exitReason, undefined, exitedBy(exitReason, from))
+    entity.end(reason === 'kill' ? 'killed' : reason, undefined, exitedBy(reason, from))
     return true
   }
 

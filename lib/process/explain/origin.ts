@@ -14,7 +14,13 @@ export const returned: EndOrigin = { cause: 'returned' }
 export const failed: EndOrigin = { cause: 'failed' }
 export const stopped: EndOrigin = { cause: 'stopped' }
 
-/** The origin of an end by `exit`. @param by undefined for code outside a process */
+export const killed: EndOrigin = { cause: 'killed' }
+
+/**
+ * The origin of an end by `exit`.
+ * @param reason as it was given: `killed` is a reason as any other one, in contrast to `kill`
+ * @param by undefined for code outside a process
+ */
 export function exitedBy (reason: string, by: Pid | undefined): EndOrigin {
-  return { cause: reason === 'killed' ? 'killed' : 'exit', by }
+  return { cause: reason === 'kill' ? 'killed' : 'exit', by }
 }

@@ -124,8 +124,7 @@ export class LocalProcesses implements LocalNode {
   exit (to: Pid, reason: string, from?: Pid): boolean {
     const entity = this.#processes.getEntity(to)
     if (entity === undefined || !isExitReason(reason)) return false
-    const exitReason = reason === 'kill' ? 'killed' : reason
-    entity.end(exitReason, undefined, exitedBy(exitReason, from))
+    entity.end(reason === 'kill' ? 'killed' : reason, undefined, exitedBy(reason, from))
     return true
   }
 

@@ -175,7 +175,7 @@ t.test('joins nobody when it is closed in the turn of the registration', async (
   await house.rig.settle()
   await house.crash(first)
   const second = house.room('room')
-  connection.end('killed')
+  connection.end('killed', undefined, { cause: 'killed' })
   t.strictSame((await second).mail, [])
   t.equal(house.parkedCount, 0)
 })
