@@ -9,11 +9,13 @@ import type { Clock } from '../shared/clock.js'
 
 /** With this many bytes, frames are written before the end of the loop iteration. */
 const flushAt = 64 * 1024
-/**
- * With this many frames, they are written. While the socket cannot take them, they are joined,
- * because each frame is an object of some 100 bytes.
- */
+/** With this many frames, they are written. */
 const maxFrames = 1024
+/**
+ * With this many frames that the socket cannot take, they are joined. Each is an object of some 100
+ * bytes, and keeps its slab, which has the frames of others.
+ */
+const maxWaitingFrames = 128
 /** Frames up to this average size are joined by copying. Larger ones are written as a vector. */
 const maxCopySize = 2048
 
@@ -241,7 +243,7 @@ export class Sender implements MessageWriter {
     const socket = this.#socket
     if (socket.destroyed) return
     if (socket.writableNeedDrain) {
-      if (this.#unpackedCount() >= maxFrames) this.#packFrames(this.#frames!)
+      if (this.#unpackedCount() >= maxWaitingFrames) this.#packFrames(this.#frames!)
       return
     }
     if (this.#queuedBytes > 0) this.#writeQueued(socket)

@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util'
 import t from 'tap'
 import { FrameStore } from '../../lib/session/frame-store.js'
 import { Slice } from '../../lib/shared/slice.js'
-import { areHeld, smallSlice } from './held.js'
+import { areHeld, smallSlice } from '../held.js'
 
 /** A queue, and the texts of its frames. */
 class Queue {

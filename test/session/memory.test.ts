@@ -4,7 +4,7 @@ import t from 'tap'
 import { closeCodes } from '../../lib/connection/close-codes.js'
 import { textFrame } from '../../lib/websocket/frames.js'
 import { FakeServer, type FakeTransport } from './fake-transport.js'
-import { areHeld, smallSlice } from './held.js'
+import { areHeld, smallSlice } from '../held.js'
 import type { Session } from '../../lib/session/session.js'
 
 /** Sends a message whose slab has no other frame. @returns its slab */

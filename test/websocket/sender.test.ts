@@ -3,6 +3,7 @@ import t from 'tap'
 import { nodeClock } from '../../lib/shared/clock.js'
 import { Flusher, Sender } from '../../lib/websocket/sender.js'
 import { Sink, build, turn } from './sink.js'
+import { areHeld, smallSlice } from '../held.js'
 import { Slice } from '../../lib/shared/slice.js'
 
 t.test('joins the frames of one iteration, and does not copy a single frame', async t => {
@@ -150,10 +151,27 @@ t.test('packs waiting small frames into larger chunks', async t => {
     t.equal(sink.bytes.length, expected.length)
     t.equal(
       sink.bytes.split('!!').length - 1,
-      (times + 1) * (40_000 % 1024),
+      (times + 1) * (40_000 % 128),
       'only the last frames were not packed'
     )
   }
+})
+
+t.test('frames that wait for the socket do not hold the slabs of others', async (t) => {
+  const { sink, sender } = build()
+  sink.open = false
+  sender.sendEncoded(new Slice(Buffer.alloc(70_000)))
+  await turn()
+  const refs: Array<WeakRef<ArrayBufferLike>> = []
+  for (let i = 0; i < 300; i++) {
+    const frame = smallSlice(`frame ${i}`)
+    refs.push(new WeakRef(frame.memory.buffer))
+    sender.sendEncoded(frame)
+    await turn()
+  }
+  const held = await areHeld(refs)
+  t.equal(held.indexOf(true), 256)
+  t.equal(held.lastIndexOf(false), 255)
 })
 
 t.test(

@@ -1,6 +1,7 @@
+// For tests of memory: which buffers are held by something.
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
-import { Slice } from '../../lib/shared/slice.js'
+import { Slice } from '../lib/shared/slice.js'
 
 setFlagsFromString('--expose-gc')
 const collectGarbage = runInNewContext('gc') as () => void
