@@ -55,8 +55,8 @@ export const explainMutants: readonly Mutant[] = [
   {
     name: 'nobody is named for an exit',
     file: 'process/exits/exit-requests.ts',
-    search: 'entity.end(exitReason, undefined, exitedBy(exitReason, from))',
-    replace: 'entity.end(exitReason, undefined, exitedBy(exitReason, undefined))',
+    search: 'undefined, exitedBy(reason, from))',
+    replace: 'undefined, exitedBy(reason, undefined))',
     suites
   },
   {

@@ -24,8 +24,8 @@ export const parkMutants: readonly Mutant[] = [
   {
     name: 'a parked client is still read',
     file: client,
-    search: '    this.transport.pause()\n',
-    replace: '',
+    search: '    this.transport.pause()\n    this.relay.counters.connectionParked',
+    replace: '    this.relay.counters.connectionParked',
     suites
   },
   {

@@ -60,8 +60,8 @@ export const processMutants: readonly Mutant[] = [
   {
     name: 'the exit reason of a killed process is `kill`',
     file: 'process/exits/exit-requests.ts',
-    search: "const exitReason = reason === 'kill' ? 'killed' : reason\n",
-    replace: 'const exitReason = reason\n',
+    search: "entity.end(reason === 'kill' ? 'killed' : reason, undefined,",
+    replace: 'entity.end(reason, undefined,',
     suites: ['relations']
   },
   {

@@ -2,7 +2,7 @@ import { setMaxListeners } from 'node:events'
 import { toError } from '../../errors.js'
 import { Mail } from '../message.js'
 import { Monitors } from '../exits/monitors.js'
-import { exitedBy, failed, killed, returned, stopped } from '../explain/origin.js'
+import { exitedBy, failed, returned, stopped } from '../explain/origin.js'
 import { recordUnreadJoins } from '../exits/unread-joins.js'
 import { LazyState } from './lazy-state.js'
 import { Mailbox } from './mailbox.js'
@@ -228,12 +228,7 @@ export abstract class Lifecycle implements PendingOwner, MonitorsOwner, EndedPro
     this.end(reason, error, { cause: 'link', because })
   }
 
-  end (
-    reason: string,
-    error?: Error,
-    origin = reason === 'killed' ? killed : exitedBy(reason, undefined),
-    value?: unknown
-  ): void {
+  end (reason: string, error?: Error, origin = exitedBy(reason, undefined), value?: unknown): void {
     if (!this.advance(ended, reason)) return
     const unreadJoins = this.takeUnreadJoins(reason)
     this.host.counters.deadLetter('ended', this.mailbox.clear())

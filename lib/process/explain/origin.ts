@@ -14,8 +14,6 @@ export const returned: EndOrigin = { cause: 'returned' }
 export const failed: EndOrigin = { cause: 'failed' }
 export const stopped: EndOrigin = { cause: 'stopped' }
 
-export const killed: EndOrigin = { cause: 'killed' }
-
 /**
  * The origin of an end by `exit`.
  * @param reason as it was given: `killed` is a reason as any other one, in contrast to `kill`
