@@ -84,7 +84,7 @@ export class NativeSender extends Sender {
   /** @param sent bytes that the kernel has taken, or a negative errno */
   batchSent (chunk: Slice, sent: number): void {
     this.#batchState = 'none'
-    if (fatalErrors.has(sent)) {
+    if (sent < 0 && fatalErrors.has(sent)) {
       this.#tcp.destroy(writeError(sent))
       return
     }
