@@ -4,6 +4,7 @@ import t from 'tap'
 import { start, textOf, type Rig } from './support.js'
 import { connectTo, type Peer } from './peer.js'
 import { until } from '../../helpers.js'
+import type { Test } from 'tap'
 import type { Pid } from '../../../types/pid.js'
 
 const limit = 10
@@ -12,10 +13,10 @@ const limit = 10
 class Full {
   readonly pid: Pid
   readonly texts: string[] = []
-  release!: () => void
+  #release!: () => void
 
   constructor (rig: Rig) {
-    const released = new Promise<void>((resolve) => { this.release = resolve })
+    const released = new Promise<void>((resolve) => { this.#release = resolve })
     this.pid = rig.processes.spawn(async (self) => {
       await released
       for await (const { topic, payload } of self.inbox) {
@@ -23,6 +24,13 @@ class Full {
       }
     })
     for (let i = 0; i < limit; i++) rig.processes.send(this.pid, 'fill')
+  }
+
+  /** Lets it take all. @returns the texts of clients, when there are `count` */
+  async released (count: number): Promise<string[]> {
+    this.#release()
+    await until(() => this.texts.length === count)
+    return this.texts
   }
 }
 
@@ -37,12 +45,17 @@ async function roundTrip (peer: Peer): Promise<void> {
   await until(() => peer.texts.length > answers)
 }
 
-async function withEcho (t: Parameters<typeof start>[0]): Promise<{ rig: Rig, echo: Peer }> {
-  const rig = await start(t, { mailboxLimit: limit })
+/** A client whose messages are sent back. */
+async function connectToEcho (t: Test, rig: Rig): Promise<Peer> {
   const pid = rig.processes.spawn((self) => self.serve({
     'ws.message': ({ client_pid, data }) => { self.send(client_pid, 'ws.send', { data }) }
   }))
-  return { rig, echo: await connectTo(t, rig, { target_pid: pid }) }
+  return await connectTo(t, rig, { target_pid: pid })
+}
+
+async function withEcho (t: Test): Promise<{ rig: Rig, echo: Peer }> {
+  const rig = await start(t, { mailboxLimit: limit })
+  return { rig, echo: await connectToEcho(t, rig) }
 }
 
 const texts = Array.from({ length: 20 }, (_, i) => String(i))
@@ -57,9 +70,7 @@ t.test('a new client is read when its target has room', async (t) => {
   const [, pid] = connections(rig)
   t.equal(rig.processes.info(pid)!.paused, true)
   t.equal(rig.processes.info(target.pid)!.mailbox, limit + 1, 'the join alone was added')
-  target.release()
-  await until(() => target.texts.length === texts.length)
-  t.strictSame(target.texts, texts)
+  t.strictSame(await target.released(texts.length), texts)
 })
 
 t.test('so is a client that was transferred', async (t) => {
@@ -68,15 +79,9 @@ t.test('so is a client that was transferred', async (t) => {
   const [pid] = connections(rig)
   await rig.processes.call(pid, 'ws.control', { target_pid: target.pid })
   for (const text of texts) echo.text(text)
-  await roundTrip(await connectTo(t, rig, {
-    target_pid: rig.processes.spawn((self) => self.serve({
-      'ws.message': ({ client_pid, data }) => { self.send(client_pid, 'ws.send', { data }) }
-    }))
-  }))
+  await roundTrip(await connectToEcho(t, rig))
   t.equal(rig.processes.info(target.pid)!.mailbox, limit + 1)
-  target.release()
-  await until(() => target.texts.length === texts.length)
-  t.strictSame(target.texts, texts)
+  t.strictSame(await target.released(texts.length), texts)
 })
 
 t.test('clients that come and go leave no messages in a full mailbox', async (t) => {
@@ -92,7 +97,7 @@ t.test('clients that come and go leave no messages in a full mailbox', async (t)
   }
   const joinsAndLeaves = 10
   t.equal(rig.processes.info(target.pid)!.mailbox, limit + joinsAndLeaves)
-  target.release()
+  await target.released(0)
   await until(() => rig.processes.info(target.pid)!.mailbox === 0)
   t.strictSame(target.texts, [])
 })
