@@ -86,8 +86,7 @@ export class Self implements Plain<Untyped> {
   receive (options?: ReceiveOptions): Promise<Mail | undefined> {
     try {
       const ms = options?.timeout === undefined ? undefined : toMilliseconds(options.timeout)
-      const mail = receive(this.#actor, toTopicFilter(options?.topic), ms, this.#runtime.clock)
-      return this.#actor.refusesMail ? this.#runtime.scheduler.pace(mail) : mail
+      return receive(this.#actor, toTopicFilter(options?.topic), ms, this.#runtime.clock)
     } catch (err) {
       return this.#runtime.scheduler.pace(Promise.reject(err))
     }
